@@ -1,0 +1,81 @@
+/** The layers of ARCHITECTURE.md, and the doors for dangerous packages. `npm run check` refuses what crosses them. */
+const layer = (name, path, allowed) => ({
+  name: `layer-${name}`,
+  severity: 'error',
+  from: { path: `^${path}` },
+  to: { path: '^(src|runtimes|sandbox)/', pathNot: [`^${path}`, ...allowed.map((folder) => `^${folder}`)] },
+});
+
+/** Only `from` may import `modules`. */
+const door = (name, modules, from) => ({
+  name: `door-${name}`,
+  severity: 'error',
+  from: { path: '^(src|runtimes|sandbox)/', pathNot: from.map((folder) => `^${folder}`) },
+  to: { path: modules },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycle', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^node-source:' } },
+    layer('base', 'src/base/', []),
+    layer('model', 'src/model/', ['src/base/']),
+    layer('runtimes', 'runtimes/', ['src/base/', 'src/model/']),
+    layer('sandbox', 'sandbox/', ['src/base/', 'src/model/']),
+    layer('foreground', 'src/foreground.ts', ['src/base/', 'src/model/', 'runtimes/', 'sandbox/']),
+    layer('cli', 'src/cli/', [
+      'src/base/',
+      'src/model/',
+      'src/foreground.ts',
+      'runtimes/',
+      'sandbox/process/limits.ts',
+      'sandbox/isolate/probe.ts',
+    ]),
+    {
+      name: 'guest-knows-no-node',
+      severity: 'error',
+      from: { path: '^sandbox/isolate/guest/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'guest-stays-in-the-guest',
+      severity: 'error',
+      from: { path: '^sandbox/isolate/guest/' },
+      to: { path: '^(src|runtimes|sandbox)/', pathNot: '^sandbox/isolate/guest/' },
+    },
+    {
+      name: 'host-takes-only-types-of-the-guest',
+      severity: 'error',
+      from: { path: '^sandbox/', pathNot: '^sandbox/isolate/guest/' },
+      to: { path: '^sandbox/isolate/guest/', pathNot: '^sandbox/isolate/guest/host\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'sandboxes-stand-apart',
+      severity: 'error',
+      from: { path: '^sandbox/(isolate|process)/' },
+      to: { path: '^sandbox/(isolate|process)/', pathNot: '^sandbox/$1/' },
+    },
+    {
+      name: 'model-is-pure',
+      severity: 'error',
+      from: { path: '^src/model/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    door('isolated-vm', 'node_modules/isolated-vm', ['sandbox/isolate/']),
+    door('piscina', 'node_modules/piscina', ['sandbox/isolate/']),
+    door('esbuild', 'node_modules/esbuild', [
+      'runtimes/javascript/',
+      'sandbox/isolate/prelude.ts',
+      'sandbox/isolate/node-sources.ts',
+    ]),
+    door('threads', '^(node:)?worker_threads$', ['sandbox/isolate/']),
+    door('processes', '^(node:)?child_process$', ['sandbox/', 'runtimes/']),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: 'test/fixtures' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: 'specify',
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+  },
+};

@@ -1,0 +1,13 @@
+import { cliStart } from './cli-start.ts';
+import { isolateCold } from './isolate-cold.ts';
+import { isolateVariants } from './isolate-variants.ts';
+import { isolateWarm } from './isolate-warm.ts';
+import { runStart } from './run-start.ts';
+
+export const benchmarks: Readonly<Record<string, () => void | Promise<void>>> = {
+  'run-start': runStart,
+  'cli-start': cliStart,
+  'isolate-cold': isolateCold,
+  'isolate-warm': isolateWarm,
+  'isolate-variants': isolateVariants,
+};

@@ -1,0 +1,3 @@
+import asyncio, http.client, json, logging, ssl, urllib.request
+
+print('hello')

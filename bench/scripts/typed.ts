@@ -1,0 +1,6 @@
+interface Greeting {
+  readonly text: string;
+}
+
+const greeting: Greeting = { text: 'hello' };
+console.log(greeting.text);

@@ -1,0 +1,9 @@
+import type { IsolateRuntime } from '../src/model/runtime.ts';
+
+export const javascript: IsolateRuntime = {
+  id: 'javascript',
+  name: 'JavaScript in a V8 isolate',
+  kind: 'isolate',
+  aliases: ['js'],
+  extensions: ['.js', '.mjs', '.jsx'],
+};

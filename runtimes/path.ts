@@ -1,0 +1,38 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where a program is going to run: it decides which interpreter is meant. */
+export interface Place {
+  readonly env: Environment;
+  /** Absolute path. */
+  readonly cwd: string;
+}
+
+/** Where execvp(3) of glibc looks when there is no PATH. */
+const defaultPath = '/bin:/usr/bin';
+
+export function pathOf(env: Environment): string {
+  return env['PATH'] ?? defaultPath;
+}
+
+/** Absolute paths of the programs called `command` in PATH, in its order. An empty part of PATH is the working directory. */
+export function* searchPath(command: string, { env, cwd }: Place): Generator<string, undefined> {
+  for (const folder of pathOf(env).split(':')) {
+    const file = folder.startsWith('/') ? `${folder}/${command}` : resolve(cwd, folder, command);
+    if (isExecutable(file)) yield file;
+  }
+  return undefined;
+}
+
+/** Whether `file` is a regular file, links followed, that this user may execute. */
+export function isExecutable(file: string): boolean {
+  try {
+    if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return false;
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

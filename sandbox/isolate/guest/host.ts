@@ -1,0 +1,114 @@
+/**
+ * The border, seen from the guest: everything that code in the isolate may ask of its host.
+ *
+ * Each function is a synchronous isolated-vm Callback; arguments and results are structured clones, so no object of the
+ * host ever reaches the guest. What takes time answers later through an entry of the prelude (`Entries`).
+ */
+
+/** How the module system, the timers and the web APIs reach their host. */
+export interface Host {
+  write(fd: 1 | 2, data: string | Uint8Array): void;
+  /** Arms the one timer of the run, ms from now; -1 disarms. `keepAlive`: a program that waits for it is not at its end. */
+  timer(delayMs: number, keepAlive: boolean): void;
+  /** Does not return. */
+  exit(code: number): void;
+  /** Standard input as text, read to its end. */
+  readInput(): string | undefined;
+  /** Structured clone by V8's serializer. */
+  clone(value: unknown): unknown;
+  random(size: number): ArrayBuffer;
+  uuid(): string;
+  /** Milliseconds since the start of the run. */
+  now(): number;
+  /** JSON array of the components of a URL, or undefined where it does not parse. */
+  parseUrl(href: string, base: string | undefined): string | undefined;
+  setUrl(href: string, property: string, value: string): string | undefined;
+  /** The name of the encoding that a label stands for, or undefined where the host knows none. */
+  encodingOf(label: string): string | undefined;
+  /** Undefined where the bytes are not valid and `fatal`. `stream`: an unfinished character at the end is left out. */
+  decode(bytes: Uint8Array, encoding: string, fatal: boolean, ignoreBom: boolean, stream: boolean): string | undefined;
+  /** `request`: JSON. Answered by the entry `deliver`. */
+  fetch(id: number, request: string, body: Uint8Array | undefined): void;
+  abortFetch(id: number): void;
+  /** `import(specifier)` of the module `referrer`. Answered by the entries `imported` and `importFailed`. */
+  importModule(id: number, referrer: string, specifier: string): void;
+  /** `[file, line, column]` in the user's source for a position in translated code, or undefined where none was. */
+  mapPosition(file: string, line: number, column: number): [string, number, number] | undefined;
+  /** A line of a source file of the program, 1-based. */
+  sourceLine(file: string, line: number): string | undefined;
+}
+
+/** The order in which the host hands the functions over. */
+export const hostFunctions = [
+  'write',
+  'timer',
+  'exit',
+  'readInput',
+  'clone',
+  'random',
+  'uuid',
+  'now',
+  'parseUrl',
+  'setUrl',
+  'encodingOf',
+  'decode',
+  'fetch',
+  'abortFetch',
+  'importModule',
+  'mapPosition',
+  'sourceLine',
+] as const satisfies readonly (keyof Host)[];
+
+/** What the host tells the guest once, before the program starts. */
+export interface Start {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** The program's own file, as V8 and stack traces name it. */
+  readonly entry: string;
+  /** Whether the program is an ES module, whose end is that of its evaluation. */
+  readonly isModule: boolean;
+  /** JSON text for a default export that is a function. */
+  readonly input?: string;
+  /** Such as `Node.js v26.10.0`: it ends the report of an uncaught error, as under node. */
+  readonly engine: string;
+  readonly timeOrigin: number;
+  /** Whether output goes to a terminal that shows colours. */
+  readonly colors: { readonly stdout: boolean; readonly stderr: boolean };
+}
+
+/**
+ * What the host may call in the guest, by name through the one function that `boot` returns. Every entry catches what the
+ * program throws; what escapes an entry is a rejection that nobody handled.
+ */
+export interface Entries {
+  start(start: Start): void;
+  /** Runs the wrapped body of a `script`. */
+  runScript(body: (importModule: unknown) => unknown, file: string): void;
+  /** Runs one timer if it is due, and arms the next. */
+  fire(): void;
+  deliver(id: number, ok: boolean, head: string, body: ArrayBuffer | undefined): void;
+  importFailed(id: number, stack: string, message: string): void;
+  /** A promise was rejected and nobody listened; `stack` finds the error object again, `reason` is
+   * the text of what is no error. */
+  unhandled(stack: string | undefined, reason: string): void;
+  exitCode(): number;
+}
+
+/**
+ * What the lines that the host adds around modules call, under `Symbol.for('prisn.module')` of the global object: they
+ * are code of the guest, so a namespace object passes from one module to another without leaving the isolate.
+ */
+export interface ModuleBindings {
+  importer(referrer: string): (specifier: unknown) => Promise<object>;
+  meta(file: string, url: string, main: boolean): object;
+  imported(id: number, namespace: object): void;
+  /** The program's own module graph has been evaluated. */
+  evaluated(namespace: object): void;
+}
+
+export let host: Host;
+
+export function setHost(value: Host): void {
+  host = value;
+}

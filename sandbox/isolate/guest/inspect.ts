@@ -1,0 +1,58 @@
+/**
+ * `util.inspect` and `util.format`, by node's own source (`inspect-build.ts`).
+ *
+ * Evaluated when a program first prints something that is not a string: the file that wants it requires it then. The
+ * sources capture every built-in that they use at that moment, so what the program does to a prototype later does not
+ * change how it is shown.
+ */
+import loadTable from 'node-source:internal/cli_table';
+import loadInspect from 'node-source:internal/util/inspect';
+import { internalBinding, internalRequire } from './inspect-bindings.ts';
+import { primordials } from './inspect-primordials.ts';
+
+export interface InspectOptions {
+  readonly [option: string]: unknown;
+}
+
+interface NodeInspect {
+  inspect(value: unknown, options?: InspectOptions): string;
+  format(...args: unknown[]): string;
+  formatWithOptions(options: InspectOptions, ...args: unknown[]): string;
+}
+
+const process = { cwd: () => (globalThis as unknown as { process: { cwd(): string } }).process.cwd() };
+
+function evaluate<T>(load: typeof loadInspect, require: (id: string) => unknown): T {
+  const module: { exports: unknown } = { exports: {} };
+  load(module.exports as object, require, module, process, internalBinding, primordials);
+  return module.exports as T;
+}
+
+const node = evaluate<NodeInspect>(loadInspect, internalRequire);
+
+/** Text for a value as node shows it; `options` are those of `util.inspect` (https://nodejs.org/api/util.html#utilinspectobject-options). */
+export const { inspect } = node;
+/** `util.format`: a template with `%s %d %i %f %j %o %O %c %%`, or values in a row. */
+export const { format } = node;
+/** `util.format` with options for the values that are inspected. */
+export const { formatWithOptions } = node;
+/** A table of `columns` (each its cells from the top) below their `head`. */
+export const renderTable = evaluate<(head: readonly string[], columns: readonly (readonly string[])[]) => string>(
+  loadTable,
+  () => node,
+);
+
+/** What a value is, in the words that end node's `ERR_INVALID_ARG_TYPE` messages: `type string ('x')`, `an instance of Map`. */
+export function receivedText(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'function') return `function ${value.name}`;
+  if (typeof value === 'object')
+    return value.constructor?.name ? `an instance of ${value.constructor.name}` : inspect(value, { depth: -1 });
+  const shown = typeof value === 'string' && value.length > maxReceived ? `${value.slice(0, maxReceived - 3)}...` : value;
+  return `type ${typeof value} (${inspect(shown)})`;
+}
+
+const maxReceived = 28;
+
+export { internalBinding } from './inspect-bindings.ts';
+export { types } from './inspect-types.ts';

@@ -1,0 +1,87 @@
+/** The part of node's `process` that a program in an isolate has: what is not here sends a program to node. */
+import { host, type Start } from './host.ts';
+
+let code: unknown;
+let started: Start;
+
+export function setStart(start: Start): void {
+  started = start;
+}
+
+/** What the host told when the run began. */
+export function startInfo(): Start {
+  return started;
+}
+
+/** The exit code that the program asked for by `process.exitCode`, 0 otherwise. */
+export function exitCode(): number {
+  return code === undefined || code === null ? 0 : Number(code) & 0xff;
+}
+
+/** Node's TypeError for an argument of the wrong type. */
+export function invalidArgument(name: string, expected: string, value: unknown): TypeError {
+  const { receivedText } = require('./inspect.ts') as typeof import('./inspect.ts');
+  const error = new TypeError(`The "${name}" argument must be ${expected}. Received ${receivedText(value)}`);
+  return Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
+}
+
+/** Node takes integers and strings of integers, and refuses everything else. */
+function validExitCode(value: unknown): unknown {
+  if (value === undefined || value === null) return value;
+  const number = typeof value === 'string' && value !== '' ? Number(value) : value;
+  if (Number.isInteger(number)) return value;
+  if (typeof value !== 'number') throw invalidArgument('code', 'of type number', value);
+  throw Object.assign(new RangeError(`The value of "code" is out of range. It must be an integer. Received ${value}`), {
+    code: 'ERR_OUT_OF_RANGE',
+  });
+}
+
+function exit(value?: unknown): never {
+  if (arguments.length > 0) code = validExitCode(value);
+  host.exit(exitCode());
+  throw new Error('unreachable: the host has ended the program');
+}
+
+function stream(fd: 1 | 2): { write(chunk: unknown, encoding?: unknown, done?: unknown): boolean } {
+  return {
+    write(chunk, encoding, done) {
+      if (chunk === null)
+        throw Object.assign(new TypeError('May not write null values to stream'), { code: 'ERR_STREAM_NULL_VALUES' });
+      if (typeof chunk !== 'string' && !ArrayBuffer.isView(chunk))
+        throw invalidArgument('chunk', 'of type string or an instance of Buffer, TypedArray, or DataView', chunk);
+      // A copy: isolated-vm takes the whole buffer behind a view along.
+      host.write(
+        fd,
+        typeof chunk === 'string' ? chunk : new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength).slice(),
+      );
+      const callback = typeof encoding === 'function' ? encoding : done;
+      if (typeof callback === 'function') void Promise.resolve().then(() => callback(null));
+      return true;
+    },
+  };
+}
+
+/** Values are strings, as in the environment of a process. */
+function environment(values: Readonly<Record<string, string>>): Record<string, string> {
+  const { set } = Reflect; // before the program can replace it
+  return new Proxy({ ...values }, { set: (target, key, value) => set(target, key, `${value}`) });
+}
+
+export function createProcess(start: Start): object {
+  const process = {
+    env: environment(start.env),
+    argv: [...start.argv],
+    cwd: () => start.cwd,
+    exit,
+    stdout: stream(1),
+    stderr: stream(2),
+  };
+  return Object.defineProperty(process, 'exitCode', {
+    get: () => code,
+    set: (value: unknown) => {
+      code = validExitCode(value);
+    },
+    enumerable: true,
+    configurable: true,
+  });
+}

@@ -1,0 +1,208 @@
+/**
+ * Timers as node has them: `Timeout` objects that convert to a number, at least 1 ms, due ones in the order of their
+ * expiry, microtasks drained after each callback.
+ *
+ * One queue here, one timer at the host: the host sleeps until the earliest is due and then calls `fire` until nothing
+ * is. Each `fire` runs one callback, since V8 drains the microtasks when the host's call returns.
+ *
+ * The queue is a binary heap by (due, sequence); a cleared timer stays until it comes up and is skipped then.
+ */
+import { reportUncaught } from './errors.ts';
+import { host } from './host.ts';
+import { invalidArgument } from './process.ts';
+
+type Callback = (...args: unknown[]) => unknown;
+
+const maxDelayMs = 2 ** 31 - 1;
+let sequence = 0;
+let referenced = 0;
+let firing = false;
+const heap: Place[] = [];
+const byId = new Map<number, Timeout>();
+
+class Timeout {
+  readonly #id = ++sequence;
+  readonly #callback: Callback;
+  readonly #args: unknown[];
+  readonly #repeat: boolean;
+  readonly #delay: number;
+  #due = 0;
+  #order = 0;
+  #active = false;
+  #referenced = true;
+
+  constructor(callback: Callback, delay: unknown, args: unknown[], repeat: boolean) {
+    this.#callback = callback;
+    this.#args = args;
+    this.#repeat = repeat;
+    const ms = Number(delay);
+    this.#delay = ms >= 1 && ms <= maxDelayMs ? Math.trunc(ms) : 1;
+    byId.set(this.#id, this);
+    this.#schedule();
+  }
+
+  ref(): this {
+    if (!this.#referenced && this.#active) referenced++;
+    this.#referenced = true;
+    arm();
+    return this;
+  }
+
+  unref(): this {
+    if (this.#referenced && this.#active) referenced--;
+    this.#referenced = false;
+    arm();
+    return this;
+  }
+
+  hasRef(): boolean {
+    return this.#referenced;
+  }
+
+  refresh(): this {
+    if (this.#active) this.#schedule();
+    return this;
+  }
+
+  close(): this {
+    Timeout.cancel(this);
+    return this;
+  }
+
+  [Symbol.toPrimitive](): number {
+    return this.#id;
+  }
+
+  [Symbol.dispose](): void {
+    Timeout.cancel(this);
+  }
+
+  static cancel(timer: Timeout): void {
+    byId.delete(timer.#id);
+    if (!timer.#active) return;
+    timer.#active = false;
+    if (timer.#referenced) referenced--;
+    arm();
+  }
+
+  static is(value: unknown): value is Timeout {
+    return typeof value === 'object' && value !== null && #id in value;
+  }
+
+  /** Ms until the timer is due; entries that were cleared or moved report undefined. */
+  static waits(timer: Timeout, order: number): number | undefined {
+    return timer.#active && timer.#order === order ? timer.#due - Math.floor(host.now()) : undefined;
+  }
+
+  static run(timer: Timeout): void {
+    timer.#active = false;
+    if (timer.#referenced) referenced--;
+    try {
+      timer.#callback.apply(timer, timer.#args);
+    } catch (error) {
+      reportUncaught(error);
+    }
+    if (timer.#active) return; // refreshed by its own callback
+    if (timer.#repeat && byId.has(timer.#id)) timer.#schedule();
+    else byId.delete(timer.#id);
+  }
+
+  #schedule(): void {
+    if (!this.#active && this.#referenced) referenced++;
+    this.#active = true;
+    this.#due = Math.floor(host.now()) + this.#delay;
+    this.#order = ++sequence;
+    push({ timer: this, due: this.#due, order: this.#order });
+    arm();
+  }
+}
+
+/** A place in the queue; it is stale when its timer was cleared or scheduled anew. */
+interface Place {
+  readonly timer: Timeout;
+  readonly due: number;
+  readonly order: number;
+}
+
+const before = (a: Place, b: Place): boolean => a.due < b.due || (a.due === b.due && a.order < b.order);
+
+function push(place: Place): void {
+  let index = heap.length;
+  while (index > 0) {
+    const parent = (index - 1) >> 1;
+    const above = heap[parent] as Place;
+    if (!before(place, above)) break;
+    heap[index] = above;
+    index = parent;
+  }
+  heap[index] = place;
+}
+
+function pop(): void {
+  const last = heap.pop();
+  if (last === undefined || heap.length === 0) return;
+  let index = 0;
+  for (;;) {
+    const left = 2 * index + 1;
+    if (left >= heap.length) break;
+    const right = left + 1;
+    const child = right < heap.length && before(heap[right] as Place, heap[left] as Place) ? right : left;
+    if (!before(heap[child] as Place, last)) break;
+    heap[index] = heap[child] as Place;
+    index = child;
+  }
+  heap[index] = last;
+}
+
+/** The earliest timer that still counts, with the ms until it is due. Stale places are dropped on the way. */
+function next(): { timer: Timeout; waitMs: number } | undefined {
+  for (let place = heap[0]; place !== undefined; place = heap[0]) {
+    const waitMs = Timeout.waits(place.timer, place.order);
+    if (waitMs !== undefined) return { timer: place.timer, waitMs };
+    pop();
+  }
+  return undefined;
+}
+
+/** Tells the host when to call `fire` next; once at the end of a `fire`, whatever its callback did. */
+function arm(): void {
+  if (firing) return;
+  const upcoming = next();
+  host.timer(upcoming ? Math.max(0, upcoming.waitMs) : -1, referenced > 0);
+}
+
+/** Runs one timer if it is due, and arms the host for the next. */
+export function fire(): void {
+  const due = next();
+  if (due === undefined || due.waitMs > 0) return arm();
+  pop();
+  firing = true;
+  try {
+    Timeout.run(due.timer);
+  } finally {
+    firing = false;
+    arm();
+  }
+}
+
+function checked(callback: unknown): Callback {
+  if (typeof callback === 'function') return callback as Callback;
+  throw invalidArgument('callback', 'of type function', callback);
+}
+
+export function setTimeout(callback: unknown, delay?: unknown, ...args: unknown[]): Timeout {
+  return new Timeout(checked(callback), delay, args, false);
+}
+
+export function setInterval(callback: unknown, delay?: unknown, ...args: unknown[]): Timeout {
+  return new Timeout(checked(callback), delay, args, true);
+}
+
+/** `clearTimeout` and `clearInterval` do the same under two names, as in node: a timer or its number. */
+export function clearTimer(name: string): (timer: unknown) => void {
+  const clear = (timer: unknown): void => {
+    const found = Timeout.is(timer) ? timer : byId.get(Number(timer));
+    if (found) Timeout.cancel(found);
+  };
+  return Object.defineProperty(clear, 'name', { value: name });
+}

@@ -1,0 +1,63 @@
+/** One process by /proc: proc(5). Small, as a foreground run loads it before its program starts. */
+import { readFileSync } from 'node:fs';
+
+/** One process for good, as a pid alone may by now be a stranger's: start is field 22 of /proc/PID/stat, empty without /proc. */
+export interface ProcessId {
+  readonly pid: number;
+  readonly start: string;
+}
+
+/** By what the members of a run's tree are found: see `tree.ts`. */
+export interface TreeSpec {
+  readonly runId: string;
+  readonly root: ProcessId;
+  /** Whether the root leads a session of its own. */
+  readonly leads: boolean;
+  /** Directories of cgroups whose members belong to the run. */
+  readonly cgroups: readonly string[];
+}
+
+export interface Status extends ProcessId {
+  /** One letter: R, S, D, T (stopped), Z (zombie) … */
+  readonly state: string;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  readonly rssPages: number;
+}
+
+export const hasProc = process.platform === 'linux';
+
+/** The fields of /proc/PID/stat that matter here, or undefined when the process is gone. */
+export function readStatus(pid: number): Status | undefined {
+  const text = readProc(`${pid}/stat`);
+  // The command name, field 2, may itself contain blanks and parentheses.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  if (fields.length < 22) return undefined;
+  return {
+    pid,
+    state: fields[0] ?? '',
+    parent: Number(fields[1]),
+    group: Number(fields[2]),
+    session: Number(fields[3]),
+    start: fields[19] ?? '',
+    rssPages: Number(fields[21]),
+  };
+}
+
+/** The text of a file of /proc (latin1), empty when it cannot be read. */
+export function readProc(path: string): string {
+  if (!hasProc) return '';
+  try {
+    return readFileSync(`/proc/${path}`, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+/** Signals a process, or with a negative number a group; one that is gone, or that changed its user, is passed over. */
+export function trySend(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {}
+}

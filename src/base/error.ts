@@ -1,0 +1,55 @@
+/**
+ * The errors of prisn: one class, one table.
+ *
+ * A code means that the operation failed and the user can act on it: the message says what happened, to what, and
+ * what to do next. A programmer's mistake stays a `TypeError`. How a *program* ended is never an error but an outcome
+ * (`src/model/outcome.ts`).
+ */
+
+/** For each code the HTTP status and the exit code of the CLI that it becomes. */
+export const errorCodes = {
+  /** The command line, a flag or a field is not of its form. */
+  usage: { status: 400, exit: 2 },
+  /** The file cannot be run: missing, a directory, unreadable, no runtime found for it. */
+  cannot_run: { status: 400, exit: 126 },
+  /** The runtime is known but not installed, or no runtime has that name. */
+  no_runtime: { status: 400, exit: 127 },
+  /** A limit was asked for that cannot be enforced here. */
+  unsupported: { status: 400, exit: 125 },
+  /** prisn itself failed. */
+  internal: { status: 500, exit: 125 },
+} as const satisfies Record<string, { status: number; exit: number }>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+const brand = Symbol.for('prisn.error');
+
+export class PrisnError extends Error {
+  readonly code: ErrorCode;
+  readonly [brand] = true;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'PrisnError';
+    this.code = code;
+  }
+
+  /** The start path is a bundle and has a copy of this class; what is loaded beside it throws the other one. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && brand in value;
+  }
+
+  get exitCode(): number {
+    return errorCodes[this.code].exit;
+  }
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The `code` of a system error (`ENOENT`, `EPIPE` …), or undefined for anything else. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,74 @@
+/** `prisn doctor`: what runs here, what can be limited and isolated here, and how to get the rest. */
+import type { Command } from 'commander';
+import { describeRuntime } from '../../runtimes/describe.ts';
+import { runtimes } from '../../runtimes/index.ts';
+import { probeIsolates } from '../../sandbox/isolate/probe.ts';
+import { type LimitSupport, probeLimits } from '../../sandbox/process/limits.ts';
+import { cacheDir } from './home.ts';
+import { versionText } from './version.ts';
+
+interface Finding {
+  readonly ok: boolean;
+  readonly what: string;
+  readonly detail: string;
+}
+
+export function doctorCommand(program: Command, exit: (code: number) => void): void {
+  program
+    .command('doctor')
+    .description('show what can be run, limited and isolated here, and how to get the rest')
+    .action(async () => {
+      const sections: [title: string, findings: readonly Finding[]][] = [
+        ['prisn', [platform(), isolates()]],
+        ['runtimes', await interpreters()],
+        ['limits', limits(probeLimits())],
+      ];
+      for (const [title, findings] of sections) {
+        process.stdout.write(`${title}\n`);
+        for (const { ok, what, detail } of findings)
+          process.stdout.write(`  ${ok ? 'ok  ' : 'no  '} ${what.padEnd(12)} ${detail}\n`);
+      }
+      // An interpreter that is not installed is no fault; without isolates prisn cannot do its main job.
+      exit(sections[0]?.[1].every(({ ok }) => ok) ? 0 : 1);
+    });
+}
+
+function platform(): Finding {
+  const detail = `${versionText()} on ${process.platform} ${process.arch}, Node ${process.versions.node} (${process.execPath})`;
+  return { ok: Number.parseInt(process.versions.node, 10) >= 24, what: 'version', detail };
+}
+
+function isolates(): Finding {
+  const problem = probeIsolates();
+  return { ok: problem === undefined, what: 'isolates', detail: problem ?? `V8 ${process.versions.v8}, isolated-vm` };
+}
+
+async function interpreters(): Promise<Finding[]> {
+  const context = { env: process.env, cwd: process.cwd(), cacheDir: cacheDir(process.env) };
+  const described = await Promise.all(
+    runtimes.filter(({ kind }) => kind === 'process').map((runtime) => describeRuntime(runtime, context)),
+  );
+  return described
+    .filter(({ file, status }) => file !== undefined || status !== 'ok')
+    .map(({ id, status, version, file, hint }) => ({
+      ok: status === 'ok',
+      what: id,
+      detail: status === 'ok' ? `${version ?? ''} ${file ?? ''}`.trim() : (hint ?? status),
+    }));
+}
+
+function limits({ memory, cpu, pids, detail }: LimitSupport): Finding[] {
+  const why = (limit: string): string =>
+    detail.find((line) => line.startsWith(`${limit}:`))?.slice(limit.length + 2) ?? 'cannot be limited here';
+  const memoryDetail = {
+    cgroup: 'exact, by a cgroup',
+    watchdog: `watched, a hog may pass the limit for a moment; ${why('memory')}`,
+    none: why('memory'),
+  };
+  return [
+    { ok: true, what: '--timeout', detail: 'ends the whole process tree' },
+    { ok: memory !== 'none', what: '--memory', detail: memoryDetail[memory] },
+    { ok: cpu, what: '--cpu', detail: cpu ? 'by a cgroup' : why('cpu') },
+    { ok: pids, what: '--pids', detail: pids ? 'by a cgroup' : why('pids') },
+  ];
+}

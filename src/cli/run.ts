@@ -1,0 +1,127 @@
+/**
+ * `prisn run`: from the words of the command line to a foreground run, and from its outcome to an exit code.
+ * On the path of every run: no library, and what only some runs need is imported then.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { ProgramSource } from '../../runtimes/command.ts';
+import { errnoOf, messageOf, PrisnError } from '../base/error.ts';
+import { parseDuration, parseMemory } from '../base/units.ts';
+import { runInForeground } from '../foreground.ts';
+import type { Limits } from '../model/task.ts';
+import { cacheDir } from './home.ts';
+import { type OptionName, parseRunArguments, type RunArguments } from './run-options.ts';
+import { say } from './say.ts';
+
+/** The command, for prisn itself only, of a run whose limits another prisn holds from above. */
+export const heldRun = 'run-below-limits';
+
+/**
+ * @param words what follows `run`
+ * @param limitsHeld whether its limits are enforced already
+ * @returns the exit code
+ * @throws PrisnError for what cannot be started
+ */
+export async function run(words: readonly string[], limitsHeld = false): Promise<number> {
+  const parsed = parseRunArguments(words);
+  if (parsed.options.has('--help')) return showHelp();
+  if (parsed.misplaced && !limitsHeld)
+    say(`${parsed.misplaced} stands after the file, so it goes to the program; prisn's own options stand before the file`);
+  const program = programOf(parsed);
+  const cwd = directory(last(parsed, '--workdir'));
+  const outcome = await runInForeground({
+    program,
+    args: parsed.args,
+    runtime: last(parsed, '--runtime'),
+    env: environment(parsed),
+    cwd,
+    limits: limits(parsed),
+    limitsHeld,
+    input: json(last(parsed, '--input')),
+    cacheDir: cacheDir(process.env),
+    again: (nodeFlags) => [process.execPath, ...nodeFlags, '--', process.argv[1] as string, heldRun, ...words],
+    explain: parsed.options.has('--verbose') ? say : () => {},
+  });
+  if (outcome.message !== undefined) say(outcome.message);
+  return outcome.exitCode;
+}
+
+const limitOptions = ['--timeout', '--memory', '--cpu', '--pids'] as const;
+
+/** The value of an option that may be given once, or the last of several. */
+function last(parsed: RunArguments, name: OptionName): string | undefined {
+  return parsed.options.get(name)?.at(-1);
+}
+
+function programOf({ options, file }: RunArguments): ProgramSource {
+  const code = options.get('--exec')?.[0];
+  if (code !== undefined) return { code };
+  if (file === undefined) throw new PrisnError('usage', 'run what? name a file: prisn run <file> [args…]');
+  if (file === '-') return { stdin: true };
+  // From another directory the name as it was typed would mean another file.
+  return { file: options.has('--workdir') ? resolve(file) : file };
+}
+
+function limits(parsed: RunArguments): Limits {
+  const [timeout, memory, cpu, pids] = limitOptions.map((name) => last(parsed, name));
+  return {
+    ...(timeout !== undefined && { timeoutMs: parseDuration(timeout, '--timeout') }),
+    ...(memory !== undefined && { memoryBytes: parseMemory(memory, '--memory') }),
+    ...(cpu !== undefined && { cpu: parseNumber(cpu, '--cpu', /^\d{1,4}(\.\d{1,3})?$/, 'a number of cores, such as 0.5 or 2') }),
+    ...(pids !== undefined && { pids: parseNumber(pids, '--pids', /^\d{1,7}$/, 'a whole number of processes, such as 50') }),
+  };
+}
+
+function parseNumber(text: string, name: string, form: RegExp, what: string): number {
+  const value = form.test(text) ? Number(text) : 0;
+  if (value > 0) return value;
+  throw new PrisnError('usage', `${name}: '${text}' is not ${what}`);
+}
+
+function json(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  try {
+    JSON.parse(text);
+    return text;
+  } catch (error) {
+    throw new PrisnError('usage', `--input is not JSON (${messageOf(error)}); a string needs its quotes: --input '"text"'`);
+  }
+}
+
+function directory(name: string | undefined): string {
+  if (name === undefined) return process.cwd();
+  if (statSync(name, { throwIfNoEntry: false })?.isDirectory()) return resolve(name);
+  throw new PrisnError('usage', `--workdir: '${name}' is not a directory`);
+}
+
+/** The caller's environment less what is prisn's own, then the files, then `-e`. */
+function environment({ options }: RunArguments): Record<string, string> {
+  const { PRISN_TOKEN: _, ...env } = process.env;
+  for (const file of options.get('--env-file') ?? []) Object.assign(env, envFile(file));
+  for (const assignment of options.get('--env') ?? []) {
+    const equals = assignment.indexOf('=');
+    const name = assignment.slice(0, Math.max(0, equals));
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      throw new PrisnError(
+        'usage',
+        `--env: '${assignment}' is not KEY=VALUE with a key of letters, digits and _; such as -e GREETING=hello`,
+      );
+    env[name] = assignment.slice(equals + 1);
+  }
+  return env as Record<string, string>;
+}
+
+function envFile(file: string): Record<string, string> {
+  try {
+    return process.getBuiltinModule('node:util').parseEnv(readFileSync(file, 'utf8')) as Record<string, string>;
+  } catch (error) {
+    const why = errnoOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read: ${messageOf(error)}`;
+    throw new PrisnError('usage', `--env-file: '${file}' ${why}`);
+  }
+}
+
+async function showHelp(): Promise<number> {
+  const { runHelp } = await import('./run-help.ts');
+  process.stdout.write(runHelp());
+  return 0;
+}

@@ -1,0 +1,36 @@
+/**
+ * How a program ended: a value, never an exception. The first cause wins.
+ *
+ * `exit` covers success and failure (`exitCode` tells); every other reason names who or what ended it.
+ */
+import type { ErrorCode } from '../base/error.ts';
+
+export const reasons = [
+  'exit',
+  'timeout',
+  'memory',
+  'signal',
+  'canceled',
+  'crashed',
+  'interrupted',
+  'dependency',
+  'invalid',
+] as const;
+
+export type Reason = (typeof reasons)[number];
+
+export interface Outcome {
+  readonly reason: Reason;
+  /** The exit code that the CLI gives: the program's own, 124 timeout, 137 memory, 128+n signal n, 125 prisn's. */
+  readonly exitCode: number;
+  /** The signal that ended the program, by name. */
+  readonly signal?: string;
+  /** What happened and what to do, for every reason but `exit` and `signal`. */
+  readonly message?: string;
+  readonly errorCode?: ErrorCode;
+  /** JSON text of the value that the program's default export returned. */
+  readonly result?: string;
+}
+
+/** The exit codes that prisn gives to what it ended itself. */
+export const exitCodes = { timeout: 124, failed: 125, cannotRun: 126, notFound: 127, memory: 137 } as const;

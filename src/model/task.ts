@@ -1,0 +1,56 @@
+/** What a sandbox is asked to run. Plain data: it crosses process borders as it is. */
+
+export interface Limits {
+  /** Wall clock from the start, ms. */
+  readonly timeoutMs?: number;
+  /** Memory of the whole process tree, bytes. */
+  readonly memoryBytes?: number;
+  /** Cores, such as 0.5 or 2. */
+  readonly cpu?: number;
+  /** Processes and threads at once. */
+  readonly pids?: number;
+}
+
+/** A program for a child process: what to execute. */
+export interface ProcessTask {
+  /** Absolute path of what is executed. */
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute path. */
+  readonly cwd: string;
+  readonly limits: Limits;
+  /** Finds the members of the tree that left their group: it stands in their environment. */
+  readonly runId: string;
+}
+
+/**
+ * A JavaScript program for an isolate: the closed graph of its modules. It needs no file system where it runs.
+ */
+export interface Program {
+  /** Key of `modules` to start with. */
+  readonly entry: string;
+  /** By the file's absolute path. */
+  readonly modules: Readonly<Record<string, ProgramModule>>;
+}
+
+export interface ProgramModule {
+  /** `script` is a sloppy-mode CommonJS body without `require`, as node runs a plain `.js`; `json` exports its value. */
+  readonly format: 'script' | 'module' | 'json';
+  /** JavaScript of the same lines as the source where no source map is given. */
+  readonly code: string;
+  /** Specifier as written → key of `modules`. */
+  readonly imports: Readonly<Record<string, string>>;
+  /** Source map (version 3, JSON text), where `code` was translated. */
+  readonly map?: string;
+}
+
+export interface IsolateTask {
+  readonly program: Program;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** JSON text handed to a function that is the default export. */
+  readonly input?: string;
+  readonly limits: Limits;
+}

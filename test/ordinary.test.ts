@@ -1,0 +1,192 @@
+/**
+ * Ordinary scripts behave under `prisn run` as under `node`: the same bytes on stdout and stderr, the same exit code.
+ *
+ * Every script of `fixtures/ordinary` runs three times, in the same folder and with the same environment: under the Node
+ * of this test, under `prisn run`, and under `prisn run -v`, which tells where it ran. Scripts at the top must run in an
+ * isolate, those in `needs-node` in node and for a stated reason; those in `broken` (syntax and import errors) may go
+ * either way. A script with an `.expected` file beside it uses what node refuses (enums, decorators): the file is the
+ * stdout that it must have.
+ *
+ * Only stack frames are set aside, since node's end in its own loader. Of them the user's own lines must agree too.
+ *
+ * A script's first line may give its arguments (`// args: ["a"]`) or its standard input (`// stdin: "text"`), as JSON.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, describe, it } from 'node:test';
+
+/** Differences from node that are right to keep, by script, with the reason. One that is gone fails its test. */
+const keptDifferences: Readonly<Record<string, string>> = {
+  'an-event-listener-throws.js': "prisn shows the script's line, node a line of its own source",
+  'exits-with-a-word.js': "prisn shows the script's line, node a line of its own source",
+  'prints-class-instances.js': 'an isolate cannot tell the class of an object that lost its prototype',
+  'prints-promises.mjs': 'an isolate cannot see whether a promise is settled: it shows each as pending',
+  'rejects-with-a-null-prototype-object.js': 'a rejection reaches prisn as a copy: what is no error is shown as #<Object>',
+  'takes-urls-apart.js': "the message for a call without new names prisn's own class",
+  'throws-a-caught-error-again.js': 'isolated-vm tells where an error was made, not where it was thrown again',
+  'throws-from-an-eval.js': 'prisn shows the line of the eval, node the line of what it evaluated',
+  'top-level-await-rejects-with-a-string.mjs': 'node tells this rejection from others by a line of its own source',
+  'rejects-in-typescript.ts': 'prisn shows the line as it was written, node with its types blanked out',
+  'throws-in-typescript.ts': 'prisn shows the line as it was written, node with its types blanked out',
+  'broken/imports-a-missing-file.mjs': "prisn names the import's line in one sentence, node shows a line of its own source",
+  'broken/imports-json-without-saying-so.mjs': 'prisn reads a .json file as JSON with or without the import attribute',
+};
+
+const folder = join(import.meta.dirname, 'fixtures/ordinary');
+const prisn = join(import.meta.dirname, '../bin/prisn');
+const home = mkdtempSync(join(tmpdir(), 'prisn-ordinary-'));
+const environment = {
+  PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter),
+  HOME: home,
+  PRISN_HOME: home,
+  PRISN_DAEMON: 'off',
+  TZ: 'America/New_York',
+  LANG: 'en_US.UTF-8',
+  GREETING: 'hello',
+  EMPTY: '',
+  UNICODE: 'grüße',
+};
+// This warning for an ES module in a .js file names the process id, so it can never be the same twice.
+const nodeCommand = [process.execPath, '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'];
+const prisnCommand = [prisn, 'run'];
+
+const frame = /^ {4,}(?:at |\.{3} \d+ lines matching cause stack trace)/;
+const ownFrame = /fixtures\/ordinary\/(.+?:\d+):\d+/;
+const choices: Readonly<Record<string, RegExp>> = {
+  '.': /^prisn: (?:javascript|typescript) .*\bisolate$/m,
+  'needs-node': /^prisn: node and not an isolate, since \S/m,
+};
+
+interface Behaviour {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** 128 + n for signal n, as a shell counts. */
+  readonly exitCode: number;
+}
+
+const sections = ['.', 'broken', 'needs-node'].map((section) => ({ section, scripts: scriptsIn(section) }));
+
+after(() => {
+  rmSync(home, { recursive: true, force: true });
+  const counts = sections.map(({ section, scripts }) => `${scripts.length} in ${join('ordinary', section)}`);
+  console.log(
+    `scripts compared with node ${process.version}: ${counts.join(', ')}; differences kept: ${Object.keys(keptDifferences).length}`,
+  );
+});
+
+for (const { section, scripts } of sections) {
+  describe(`a script in ${join('ordinary', section)}`, { concurrency: 2 }, () => {
+    for (const script of scripts) {
+      it(`${script} does under prisn what it does under node`, async () => {
+        const expected = await expectedOf(script);
+        const difference = firstDifference(expected, await behaviourOf(prisnCommand, script));
+        const kept = keptDifferences[script];
+        if (kept === undefined && difference) assert.fail(difference);
+        if (kept !== undefined && !difference)
+          assert.fail(`it no longer differs; take it off the list (its reason was: ${kept})`);
+        const choice = choices[section];
+        if (choice) assert.match((await behaviourOf([...prisnCommand, '-v'], script)).stderr, choice);
+      });
+    }
+  });
+}
+
+it('stdout and stderr keep their common order when they are one pipe', async () => {
+  const script = 'interleaves-stdout-and-stderr.js';
+  const joined = ['/bin/sh', '-c', 'exec "$0" "$@" 2>&1'];
+  const expected = await behaviourOf([...joined, ...nodeCommand], script);
+  const difference = firstDifference(expected, await behaviourOf([...joined, ...prisnCommand], script));
+  if (difference) assert.fail(difference);
+});
+
+it('the kept differences name scripts that exist', () => {
+  const known = new Set(sections.flatMap(({ scripts }) => scripts));
+  assert.deepEqual(
+    Object.keys(keptDifferences).filter((script) => !known.has(script)),
+    [],
+  );
+});
+
+function scriptsIn(section: string): string[] {
+  return readdirSync(join(folder, section))
+    .filter((name) => /\.(?:js|mjs|ts)$/.test(name))
+    .toSorted()
+    .map((name) => join(section, name));
+}
+
+async function expectedOf(script: string): Promise<Behaviour> {
+  const expected = join(folder, `${script}.expected`);
+  if (existsSync(expected)) return { stdout: readFileSync(expected, 'utf8'), stderr: '', exitCode: 0 };
+  return behaviourOf(nodeCommand, script);
+}
+
+/** Runs a script in its own folder. */
+async function behaviourOf(command: readonly string[], script: string): Promise<Behaviour> {
+  const [file = '', ...before] = command;
+  const path = join(folder, script);
+  const { args, stdin } = directivesOf(path);
+  const child = spawn(file, [...before, path, ...args], {
+    cwd: dirname(path),
+    env: environment,
+    timeout: 20_000,
+    killSignal: 'SIGKILL',
+  });
+  child.stdin.on('error', () => {}); // most scripts end without reading it
+  child.stdin.end(stdin);
+  const exit = new Promise<number>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+  });
+  // latin1 keeps every byte apart, also where a script writes what is not UTF-8.
+  const [stdout, stderr, exitCode] = await Promise.all([
+    text(child.stdout.setEncoding('latin1')),
+    text(child.stderr.setEncoding('latin1')),
+    exit,
+  ]);
+  return { stdout, stderr, exitCode };
+}
+
+function directivesOf(path: string): { args: string[]; stdin: string } {
+  const [, name, json = ''] = /^\/\/ (args|stdin): (.+)$/m.exec(readFileSync(path, 'utf8').split('\n', 1)[0] ?? '') ?? [];
+  return { args: name === 'args' ? JSON.parse(json) : [], stdin: name === 'stdin' ? JSON.parse(json) : '' };
+}
+
+/** Says where two behaviours part, or nothing. */
+function firstDifference(expected: Behaviour, actual: Behaviour): string | undefined {
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const wanted = splitFrames(expected[stream]);
+    const got = splitFrames(actual[stream]);
+    const difference = firstDifferentLine(wanted.lines, got.lines) ?? firstDifferentLine(wanted.ownFrames, got.ownFrames);
+    if (difference) return `${stream} differs from node's ${difference}`;
+  }
+  if (expected.exitCode !== actual.exitCode)
+    return `exit code ${actual.exitCode} instead of node's ${expected.exitCode}\n${readable(actual.stderr)}`;
+  return undefined;
+}
+
+/** The lines without stack frames, and the file and line of those frames that are the script's own. */
+function splitFrames(output: string): { lines: string[]; ownFrames: string[] } {
+  const lines = output.split('\n');
+  return {
+    lines: lines.filter((line) => !frame.test(line)),
+    ownFrames: lines.filter((line) => frame.test(line)).flatMap((line) => ownFrame.exec(line)?.[1] ?? []),
+  };
+}
+
+function firstDifferentLine(wanted: readonly string[], got: readonly string[]): string | undefined {
+  const length = Math.max(wanted.length, got.length);
+  const at = Array.from({ length }, (_, index) => index).find((index) => wanted[index] !== got[index]);
+  if (at === undefined) return undefined;
+  const excerpt = (mark: string, lines: readonly string[]) =>
+    lines.slice(at, at + 4).map((line) => `${mark} ${readable(line).slice(0, 300)}`);
+  const common = wanted.slice(Math.max(0, at - 2), at).map((line) => `  ${readable(line).slice(0, 300)}`);
+  return [`at line ${at + 1} (- node, + prisn):`, ...common, ...excerpt('-', wanted), ...excerpt('+', got)].join('\n');
+}
+
+function readable(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}
