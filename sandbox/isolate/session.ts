@@ -99,6 +99,11 @@ export class Session {
     return this.ended;
   }
 
+  /** Resolves when the program has let go of its thread, which may be never: `end` cannot break every loop of V8's own. */
+  get released(): Promise<void> {
+    return this.#queue;
+  }
+
   /** Takes the isolate away from the program, wherever it stands. The first outcome wins. */
   end(outcome: Outcome): void {
     if (this.#outcome) return;

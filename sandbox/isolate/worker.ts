@@ -19,6 +19,8 @@ export default async function runTask({ task, port }: { task: IsolateTask; port:
   );
   port.on('message', ({ outcome }: ToWorker) => session.end(outcome));
   const outcome = await session.start();
+  // A thread that does not come back must not look like a program that has ended: the pool's watch waits for this.
+  await session.released;
   output.flush();
   post({ outcome });
   port.close();

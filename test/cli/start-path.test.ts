@@ -1,0 +1,52 @@
+/** What a run loads before its program starts: every module here is time that each run pays. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { prisn, root, temporaryFolder } from '../prisn.ts';
+
+const folder = temporaryFolder();
+const recorder = join(folder, 'recorder.cjs');
+writeFileSync(
+  recorder,
+  `const before = new Set(process.moduleLoadList);
+   process.on('exit', () => {
+     const packages = Object.keys(require.cache).flatMap((file) => /node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(file)?.[1] ?? []);
+     const builtins = process.moduleLoadList.filter((name) => !before.has(name)).map((name) => name.split(' ').at(-1));
+     require('node:fs').writeSync(2, JSON.stringify([...new Set([...builtins, ...packages])]));
+   });`,
+);
+
+/** Costly ones of node's, measured (bench/README.md): crypto 5 ms, http 25, perf_hooks 1.5, tls, worker_threads, tty 3 where net is not needed. */
+const costly = ['crypto', 'http', 'https', 'tls', 'perf_hooks', 'worker_threads', 'zlib', 'readline', 'inspector', 'tty'];
+
+async function loadedFor(name: string, text: string): Promise<string[]> {
+  const file = join(folder, name);
+  writeFileSync(file, text);
+  const result = await prisn(['run', file], { command: [process.execPath, '-r', recorder, '--', join(root, 'dist/prisn.cjs')] });
+  assert.deepEqual([result.code, result.stdout], [0, 'hello\n'], result.stderr);
+  return JSON.parse(result.stderr) as string[];
+}
+
+test('hello world in JavaScript loads isolated-vm, and neither child_process nor net', async () => {
+  const loaded = await loadedFor('hello.js', "console.log('hello')");
+  assert.ok(loaded.includes('isolated-vm'));
+  for (const name of [...costly, 'child_process', 'net', 'commander', 'esbuild', 'acorn', 'es-module-lexer', 'piscina']) {
+    assert.ok(!loaded.includes(name), `loads ${name}`);
+  }
+});
+
+test('hello world in Python loads child_process and no package', async () => {
+  const loaded = await loadedFor('hello.py', "print('hello')");
+  assert.ok(loaded.includes('child_process'));
+  for (const name of [...costly, 'isolated-vm', 'commander', 'esbuild', 'acorn', 'es-module-lexer', 'piscina']) {
+    assert.ok(!loaded.includes(name), `loads ${name}`);
+  }
+});
+
+test('a TypeScript program that has been read before loads no esbuild', async () => {
+  await loadedFor('hello.ts', "const text: string = 'hello'; console.log(text)");
+  const loaded = await loadedFor('hello.ts', "const text: string = 'hello'; console.log(text)");
+  for (const name of ['esbuild', 'acorn', 'es-module-lexer', 'http', 'worker_threads'])
+    assert.ok(!loaded.includes(name), `loads ${name}`);
+});
