@@ -22,6 +22,10 @@ module.exports = {
     layer('model', 'src/model/', ['src/base/']),
     layer('runtimes', 'runtimes/', ['src/base/', 'src/model/']),
     layer('sandbox', 'sandbox/', ['src/base/', 'src/model/']),
+    layer('store', 'src/store/', ['src/base/', 'src/model/']),
+    layer('bundles', 'src/bundles/', ['src/base/', 'src/model/']),
+    layer('logs', 'src/logs/', ['src/base/', 'src/model/']),
+    layer('secrets', 'src/secrets/', ['src/base/', 'src/model/']),
     layer('foreground', 'src/foreground.ts', ['src/base/', 'src/model/', 'runtimes/', 'sandbox/']),
     layer('cli', 'src/cli/', [
       'src/base/',
@@ -69,7 +73,8 @@ module.exports = {
       'sandbox/isolate/node-sources.ts',
     ]),
     door('threads', '^(node:)?worker_threads$', ['sandbox/isolate/']),
-    door('processes', '^(node:)?child_process$', ['sandbox/', 'runtimes/']),
+    door('level', 'node_modules/(level|classic-level)/', ['src/store/']),
+    door('processes', '^(node:)?child_process$', ['sandbox/', 'runtimes/', 'src/store/lock.ts']),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -18,6 +18,20 @@ export const errorCodes = {
   unsupported: { status: 400, exit: 125 },
   /** prisn itself failed. */
   internal: { status: 500, exit: 125 },
+  /** A bounded queue is full: try again later. */
+  busy: { status: 503, exit: 1 },
+  /** It exists already, or was changed by someone else meanwhile. */
+  conflict: { status: 409, exit: 6 },
+  /** Stored data is not what was written. */
+  damaged: { status: 500, exit: 1 },
+  /** Nothing has that name or id. */
+  not_found: { status: 404, exit: 3 },
+  /** The disk or a quota is full: nothing was accepted. */
+  storage_full: { status: 507, exit: 1 },
+  /** More bytes than the limit that the message names. */
+  too_large: { status: 413, exit: 1 },
+  /** A part that is needed fails at the moment. */
+  unavailable: { status: 503, exit: 1 },
 } as const satisfies Record<string, { status: number; exit: number }>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,290 @@
+/**
+ * The embedded engine: LevelDB by the package `level`.
+ *
+ * ```
+ * open ──▶ failed ──▶ open       a write failed: LevelDB refuses all further ones until it is opened again, so that is
+ *   └────────┴──▶ closed         tried before the next write and once a second, as soon as the disk takes bytes again
+ * ```
+ * While `failed`, what is there can still be read. What LevelDB does not notice about its files, `ledger.ts` does.
+ */
+import { join } from 'node:path';
+import { PrisnError, messageOf } from '../base/error.ts';
+import { frame, unframe } from './frame.ts';
+import { GroupCommit, counterValue, keysToRead, planGroup, type Plan, type Write } from './group.ts';
+import { checkBatch, checkKey, type Batch, type Entry, type KeyValue, type Range, type Stored } from './key-value.ts';
+import {
+  bytesOfTables,
+  failureOf,
+  iteratorFinds,
+  openDatabase,
+  probeDisk,
+  type Database,
+  type Operation,
+} from './level-database.ts';
+import { Ledger, droppedByRecovery, ringSlots, type Mark } from './ledger.ts';
+
+/** Keys of the port are printable, so these are out of its sight. */
+const ringPrefix = '\0ring/';
+const firstKey = '!';
+const retryMs = 1000;
+/** Tables smaller than this are verified at every start: it takes a tenth of a second. */
+const verifiedAtOpenBytes = 4 * 2 ** 20;
+const step = 1000;
+const chunkBytes = 2 ** 18;
+
+export interface LevelOptions {
+  /** Absolute path; made when missing. */
+  readonly directory: string;
+  /** `false` leaves out every sync, to measure what they cost and to prove that tests see when they are missing. */
+  readonly sync?: boolean;
+}
+
+export interface Health {
+  readonly ok: boolean;
+  /** One sentence each. */
+  readonly problems: readonly string[];
+}
+
+export class LevelStore implements KeyValue {
+  readonly #directory: string;
+  readonly #sync: boolean;
+  readonly #ledger: Ledger;
+  readonly #commits = new GroupCommit((group) => this.#commit(group));
+  #database: Database;
+  #mark: Mark;
+  /** What made the last write fail; while it is set, the state is `failed`. */
+  #failure: PrisnError | undefined;
+  #closing: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #unsynced = false;
+  #syncs = 0;
+
+  private constructor({ directory, sync = true }: LevelOptions, ledger: Ledger, database: Database, mark: Mark) {
+    this.#directory = directory;
+    this.#sync = sync;
+    this.#ledger = ledger;
+    this.#database = database;
+    this.#mark = mark;
+  }
+
+  /**
+   * Opens the store, or makes an empty one. What is found to be lost is in `health()`.
+   * @throws PrisnError `damaged` when it cannot be opened for its damage, `conflict` when another process has it open
+   */
+  static async open(options: LevelOptions): Promise<LevelStore> {
+    const path = join(options.directory, 'level');
+    const opened: { close(): Promise<void> }[] = [];
+    try {
+      const ledger = await Ledger.open(options.directory);
+      opened.unshift(ledger);
+      ledger.checkFiles(path);
+      const database = await openDatabase(path);
+      opened.unshift(database);
+      for (const finding of await droppedByRecovery(path)) await ledger.reportLoss(`LevelDB dropped records: ${finding}`);
+      const store = new LevelStore(options, ledger, database, await checkRing(database, ledger));
+      if (bytesOfTables(path) < verifiedAtOpenBytes) await store.verify();
+      return store;
+    } catch (error) {
+      for (const one of opened) await one.close();
+      throw failureOf(error);
+    }
+  }
+
+  /** Whether writes were found missing when it was opened. */
+  get lostWrites(): boolean {
+    return this.#ledger.lostWrites;
+  }
+
+  /** Synced groups since the start. */
+  get syncs(): number {
+    return this.#syncs;
+  }
+
+  health(): Health {
+    const damage = this.#ledger.problems.map(
+      (problem) => `${problem}; restore a backup, or delete ${join(this.#directory, 'damage.txt')} and restart to accept it`,
+    );
+    const problems = this.#failure ? [...damage, this.#failure.message] : damage;
+    return { ok: problems.length === 0, problems };
+  }
+
+  async get(key: string): Promise<Stored | undefined> {
+    const [stored] = await this.getMany([key]);
+    return stored;
+  }
+
+  async getMany(keys: readonly string[]): Promise<(Stored | undefined)[]> {
+    for (const key of keys) checkKey(key);
+    const found = await this.#read(() => this.#database.getMany([...keys]));
+    return found.map((framed, i) => framed && this.#unframe(keys[i] ?? '', framed));
+  }
+
+  async write(batch: Batch, { durable }: { durable: boolean }): Promise<number> {
+    checkBatch(batch);
+    if (this.#closing) throw new PrisnError('unavailable', 'the store is closed');
+    return this.#commits.add(batch, durable);
+  }
+
+  async *range({ prefix, after = '', before, reverse = false, limit = -1 }: Range): AsyncGenerator<Entry> {
+    const begin = prefix || firstKey;
+    const first = after >= begin ? { gt: after } : { gte: begin };
+    const end = before !== undefined && before < `${prefix}\x7f` ? before : `${prefix}\x7f`;
+    const options = { ...first, lt: end, reverse, limit, highWaterMarkBytes: chunkBytes };
+    const iterator = await this.#read(async () => this.#database.iterator(options));
+    try {
+      for (;;) {
+        const entries = await this.#read(() => iterator.nextv(step));
+        if (entries.length === 0) return;
+        for (const [key, framed] of entries) yield { key, ...this.#unframe(key, framed) };
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  /**
+   * Reads everything and checks it: checksums, and whether what a range shows is found by its key too (LevelDB looks up by
+   * index and filter, which can be damaged on their own). What is wrong is in `health()` from then on.
+   * @returns the number of records read
+   */
+  async verify(): Promise<number> {
+    let records = 0;
+    const iterator = this.#database.iterator({ fillCache: false, highWaterMarkBytes: chunkBytes });
+    try {
+      for (;;) {
+        const entries = await iterator.nextv(step);
+        if (entries.length === 0) return records;
+        records += entries.length;
+        const found = await this.#database.getMany(entries.map(([key]) => key));
+        for (const [i, [key, framed]] of entries.entries()) {
+          if (!unframe(key, framed)) await this.#ledger.report(`the record ${JSON.stringify(key)} is damaged`);
+          // It may have been deleted since the iterator began.
+          else if (!found[i] && (await iteratorFinds(this.#database, key)))
+            await this.#ledger.report(`the record ${key} is there but is not found by its key`);
+        }
+      }
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.code !== 'damaged') throw failure;
+      await this.#ledger.report(`reading stopped after ${records} records: ${messageOf(error)}`);
+      return records;
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#retry);
+    await this.#commits.idle();
+    if (this.#unsynced && !this.#failure) await this.#commits.add({}, true).catch(() => undefined);
+    await this.#database.close();
+    await this.#ledger.close();
+  }
+
+  /** Settles every write of the group, and never rejects. */
+  async #commit(group: readonly Write[]): Promise<void> {
+    const batches = group.map(({ batch }) => batch);
+    try {
+      if (this.#failure) await this.#reopen();
+      const keys = keysToRead(batches);
+      const present = keys.length > 0 ? await this.getMany(keys) : [];
+      const plan = planGroup(batches, new Map(keys.map((key, i) => [key, present[i]])), this.#mark.revision);
+      const durable = group.some((write, i) => write.durable && typeof plan.outcomes[i] === 'number');
+      if (plan.outcomes.some((outcome) => typeof outcome === 'number')) await this.#apply(plan, durable);
+      for (const [i, { resolve, reject }] of group.entries()) {
+        const outcome = plan.outcomes[i];
+        if (typeof outcome === 'number') resolve(outcome);
+        else reject(outcome);
+      }
+    } catch (error) {
+      const failure = failureOf(error);
+      // A damaged record is the trouble only of those who need it.
+      if (failure.code === 'damaged' && group.length > 1) for (const write of group) await this.#commit([write]);
+      else for (const { reject } of group) reject(failure);
+    }
+  }
+
+  async #apply({ changes, revision }: Plan, durable: boolean): Promise<void> {
+    const mark = { group: this.#mark.group + 1, revision };
+    const sync = durable && this.#sync;
+    const operations = [ringOperation(mark)];
+    for (const [key, stored] of changes)
+      operations.push(stored ? { type: 'put', key, value: frame(key, stored) } : { type: 'del', key });
+    try {
+      await this.#database.batch(operations, { sync });
+    } catch (error) {
+      const failure = failureOf(error);
+      this.#fail(failure);
+      throw failure;
+    }
+    this.#mark = mark;
+    this.#unsynced = !sync;
+    if (!sync) return;
+    this.#syncs++;
+    this.#ledger.note(mark);
+  }
+
+  #fail(failure: PrisnError): void {
+    this.#failure = failure;
+    // An empty write passes through the queue, so that nothing else is at the database while it is opened again.
+    this.#retry ??= setInterval(() => void this.#commits.add({}, true).catch(() => undefined), retryMs).unref();
+  }
+
+  /** @throws what keeps the disk from being written */
+  async #reopen(): Promise<void> {
+    const path = join(this.#directory, 'level');
+    await probeDisk(join(this.#directory, 'probe'));
+    await this.#database.close();
+    this.#database = await openDatabase(path);
+    this.#mark = await checkRing(this.#database, this.#ledger);
+    this.#failure = undefined;
+    clearInterval(this.#retry);
+    this.#retry = undefined;
+  }
+
+  async #read<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      throw failureOf(error);
+    }
+  }
+
+  #unframe(key: string, framed: Buffer): Stored {
+    const stored = unframe(key, framed);
+    if (stored) return stored;
+    void this.#ledger.report(`the record ${key} is damaged`);
+    throw new PrisnError('damaged', `the stored record ${key} is damaged; restore a backup`);
+  }
+}
+
+/** Reads the ring, lets the ledger judge it, and fills its gaps, so that they are found once. */
+async function checkRing(database: Database, ledger: Ledger): Promise<Mark> {
+  const slots = new Map<number, Mark>();
+  try {
+    for await (const [key, framed] of database.iterator({ gte: ringPrefix, lt: `${ringPrefix}:` })) {
+      const stored = unframe(key, framed);
+      if (stored) slots.set(Number(key.slice(ringPrefix.length)), { group: counterValue(stored), revision: stored.revision });
+    }
+  } catch (error) {
+    throw failureOf(error);
+  }
+  const { last, missing } = await ledger.check(slots);
+  if (missing.length > 0)
+    await database.batch(
+      missing.map((group) => ringOperation({ group, revision: 0 })),
+      { sync: true },
+    );
+  await ledger.begin(last);
+  return last;
+}
+
+function ringOperation({ group, revision }: Mark): Operation {
+  const key = ringPrefix + String(group % ringSlots).padStart(5, '0');
+  return { type: 'put', key, value: frame(key, { value: Buffer.from(String(group)), revision }) };
+}
