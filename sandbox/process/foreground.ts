@@ -24,7 +24,7 @@ import { SignalRelay } from './signals.ts';
  * A program that ends sooner needs no guard: to start and to end it costs as much as a hello world in Python takes (5 of
  * 10 ms). The price is that a SIGKILL of prisn in the program's first moments leaves the program alone.
  */
-const guardAfterMs = 30;
+const guardAfterMs = 100;
 
 /**
  * Runs a program with the caller's own descriptors, terminal and job control, until it ends.

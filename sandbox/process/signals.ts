@@ -7,7 +7,7 @@
  * To stop (Ctrl-Z, SIGTSTP) we stop after the program, so that the shell sees the job stopped, and only if it did: a
  * program may ignore the signal. A group of its own session is orphaned, where the kernel ignores SIGTSTP: it gets SIGSTOP.
  */
-import { hasProc, readStatus, trySend } from './proc.ts';
+import { hasProc, readStatus, trySend } from '../proc.ts';
 import { Witness } from './witness.ts';
 
 const ending = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const satisfies NodeJS.Signals[];

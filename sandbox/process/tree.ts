@@ -14,7 +14,7 @@
  * Without /proc (macOS) the tree is the group that the root leads, or the root alone where it leads none.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { hasProc, type ProcessId, readProc, readStatus, type Status, type TreeSpec, trySend } from './proc.ts';
+import { hasProc, type ProcessId, readProc, readStatus, type Status, type TreeSpec, trySend } from '../proc.ts';
 
 /** How long SIGKILL may take, as in uninterruptible sleep, before the wait for it is given up. */
 const goneMs = 2000;

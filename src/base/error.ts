@@ -6,18 +6,20 @@
  * (`src/model/outcome.ts`).
  */
 
+import { exitCodes } from './exit-codes.ts';
+
 /** For each code the HTTP status and the exit code of the CLI that it becomes. */
 export const errorCodes = {
   /** The command line, a flag or a field is not of its form. */
-  usage: { status: 400, exit: 2 },
+  usage: { status: 400, exit: exitCodes.usage },
   /** The file cannot be run: missing, a directory, unreadable, no runtime found for it. */
-  cannot_run: { status: 400, exit: 126 },
+  cannot_run: { status: 400, exit: exitCodes.cannotRun },
   /** The runtime is known but not installed, or no runtime has that name. */
-  no_runtime: { status: 400, exit: 127 },
+  no_runtime: { status: 400, exit: exitCodes.notFound },
   /** A limit was asked for that cannot be enforced here. */
-  unsupported: { status: 400, exit: 125 },
+  unsupported: { status: 400, exit: exitCodes.failed },
   /** prisn itself failed. */
-  internal: { status: 500, exit: 125 },
+  internal: { status: 500, exit: exitCodes.failed },
 } as const satisfies Record<string, { status: number; exit: number }>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -149,12 +149,12 @@ test('a runtime asked for by id or alias decides alone', (t) => {
 test('an unknown runtime is refused with the nearest name', () => {
   assert.throws(() => runtimeById('pyhton3'), {
     code: 'no_runtime',
-    message: /'pyhton3'; did you mean 'python3'\? There are: javascript, /,
+    message: /'pyhton3'; did you mean 'python3'\? there are: javascript, /,
   });
   assert.throws(() => runtimeById('nod'), { message: /did you mean 'node'/ });
   assert.throws(
     () => runtimeById('cobol'),
-    (error: Error) => !error.message.includes('did you mean') && error.message.includes('There are: '),
+    (error: Error) => !error.message.includes('did you mean') && error.message.includes('there are: '),
   );
 });
 
