@@ -16,7 +16,7 @@ import { PrisnError } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import type { Outcome } from './model/outcome.ts';
 import type { Detection } from './model/runtime.ts';
-import type { Limits, ProcessTask, Program } from './model/task.ts';
+import type { Inherited, Limits, ProcessTask, Program } from './model/task.ts';
 
 export interface ForegroundRun {
   readonly program: ProgramSource;
@@ -30,6 +30,7 @@ export interface ForegroundRun {
   readonly limits: Limits;
   /** Whether a prisn above this one enforces them. */
   readonly limitsHeld: boolean;
+  readonly inherited: Inherited;
   /** JSON text for a default export that is a function. */
   readonly input: string | undefined;
   /** Absolute path of the folder for what is worth keeping between runs; need not exist. */
@@ -66,6 +67,7 @@ function detectRuntime({ program, runtime, cwd, env }: ForegroundRun): Detection
 
 /** @param importsTypeScript whether a program for node is known to */
 async function runProcess(run: ForegroundRun, detection: Detection, importsTypeScript = false): Promise<Outcome> {
+  if (detection.runtime.id === 'node') refuseFewPids(run);
   const { program, env, cwd, cacheDir, input } = run;
   const isFileForNode = detection.runtime.id === 'node' && 'file' in program;
   if (input !== undefined && !isFileForNode)
@@ -88,15 +90,19 @@ async function preloadOf(file: string, input: string | undefined, importsTypeScr
 async function startProcess(run: ForegroundRun, command: Pick<ProcessTask, 'file' | 'args' | 'env' | 'cwd'>): Promise<Outcome> {
   const limits = run.limitsHeld ? {} : run.limits;
   const { runForeground } = await import('../sandbox/process/foreground.ts');
-  return runForeground({ ...command, limits, runId: runId() });
+  return runForeground({ ...command, limits, runId: runId() }, run.inherited);
 }
 
 /** Threads count as processes, and without those of its engine node hangs before its first line. */
 const leastPidsOfNode = 16;
 
+function refuseFewPids({ limits }: ForegroundRun): void {
+  if ((limits.pids ?? leastPidsOfNode) >= leastPidsOfNode) return;
+  throw new PrisnError('usage', `--pids: JavaScript needs at least ${leastPidsOfNode}, since each thread of its engine counts`);
+}
+
 async function runAgain(run: ForegroundRun, why: string, nodeFlags: readonly string[] = []): Promise<Outcome> {
-  if ((run.limits.pids ?? leastPidsOfNode) < leastPidsOfNode)
-    throw new PrisnError('usage', `--pids: JavaScript needs at least ${leastPidsOfNode}, since each thread of its engine counts`);
+  refuseFewPids(run);
   const [file, ...args] = run.again(nodeFlags);
   run.explain(why);
   // The caller's environment and directory, not the program's: the words of the command line say the rest again.
@@ -127,6 +133,8 @@ async function runJavaScript(run: ForegroundRun, detection: Detection): Promise<
 async function runIsolate(run: ForegroundRun, program: Program, calledAs: string): Promise<Outcome> {
   const { isolateFlags, mayHoldIsolates } = await import('../sandbox/isolate/flags.ts');
   if (!mayHoldIsolates()) return runAgain(run, 'this node must be started anew to hold an isolate', isolateFlags());
+  // Node has set them to end the process: a listener that does nothing is as good as ignoring them.
+  for (const signal of run.inherited.ignored) process.on(signal, () => {});
   const { runEmbedded } = await import('../sandbox/isolate/embedded.ts');
   const { args, env, cwd, input, limits } = run;
   return runEmbedded({ program, calledAs, args, env, cwd, limits, ...(input !== undefined && { input }) });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, readFileSync, symlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { needs, needsNamespaces } from './machine.ts';
 import { bin, prisn, type Result, root } from './prisn.ts';
 import { Scratch } from './scratch.ts';
 
@@ -105,4 +106,62 @@ describe('prisn runs the same', () => {
       assert.deepEqual([limited.code, limited.stdout, limited.stderr], [0, 'arg\n', '']);
     });
   }
+});
+
+describe('the stub hands on what Node would keep for itself', () => {
+  const scratch = new Scratch();
+
+  test('NODE_OPTIONS, which do not reach the node of prisn itself', async () => {
+    const file = scratch.file('options.sh', 'echo "$NODE_OPTIONS"');
+    const result = await prisn(['run', file], { env: { NODE_OPTIONS: '--no-such-flag' } });
+    assert.deepEqual([result.code, result.stdout], [0, '--no-such-flag\n'], result.stderr);
+  });
+
+  test('descriptors that the caller opened', async () => {
+    const file = scratch.file('three.sh', 'echo to three >&3; cat <&5');
+    const script = `"$0" run "$1" 3>&1 5<"$1"`;
+    const result = await prisn(['-c', script, bin, file], { command: ['/bin/sh'] });
+    assert.equal(result.stdout, 'to three\necho to three >&3; cat <&5');
+  });
+
+  test('signals that the caller ignores', needs('python3'), async () => {
+    const python = scratch.file('ignored.py', 'import signal; print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN)');
+    const result = await prisn(['-c', 'trap "" HUP; "$0" run "$1"', bin, python], { command: ['/bin/sh'] });
+    assert.equal(result.stdout, 'True\n', result.stderr);
+    const js = scratch.file('waits.js', "console.log('up'); setTimeout(() => console.log('survived'), 300);");
+    const survivor = await prisn(['-c', 'trap "" HUP; "$0" run "$1" & sleep 0.2; kill -HUP $!; wait $!', bin, js], {
+      command: ['/bin/sh'],
+    });
+    assert.match(survivor.stdout, /survived/, survivor.stderr);
+  });
+
+  test('being found through a link to its folder', async () => {
+    symlinkSync(join(root, 'bin'), scratch.path('linked'));
+    symlinkSync('linked/prisn', scratch.path('prisn'));
+    const file = scratch.file('hello.js', "console.log('hello')");
+    assert.equal((await prisn(['run', file], { command: [scratch.path('prisn')] })).stdout, 'hello\n');
+  });
+
+  test('signals and orphans as the first process of a container', needsNamespaces(), async () => {
+    const signalled = await prisn(
+      ['--pid', '--fork', '--mount-proc', bin, 'run', '--runtime', 'sh', '--exec', `kill -TERM 1; sleep 30`],
+      { command: ['unshare'] },
+    );
+    assert.equal(signalled.code, 143, signalled.stderr);
+    const reaped = await prisn(
+      [
+        '--pid',
+        '--fork',
+        '--mount-proc',
+        bin,
+        'run',
+        '--runtime',
+        'sh',
+        '--exec',
+        '(sleep 0.1 &); (sleep 0.1 &); sleep 0.5; cat /proc/[0-9]*/stat',
+      ],
+      { command: ['unshare'] },
+    );
+    assert.doesNotMatch(reaped.stdout, /\) Z /);
+  });
 });

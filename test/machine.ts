@@ -1,4 +1,5 @@
 /** What this machine has: a test that needs more is skipped, with the reason. */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -15,6 +16,12 @@ export function findProgram(name: string): string | undefined {
 export function needs(...programs: readonly string[]): { skip: string | false } {
   const missing = programs.filter((name) => findProgram(name) === undefined);
   return { skip: missing.length > 0 && `no ${missing.join(' and no ')} on the PATH` };
+}
+
+/** Options of a test that makes a pid namespace, which takes root or a kernel that lets users make one. */
+export function needsNamespaces(): { skip: string | false } {
+  const { status } = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true'], { stdio: 'ignore' });
+  return { skip: status !== 0 && 'no pid namespace can be made here' };
 }
 
 /** Options of a test that runs a script of this name. */

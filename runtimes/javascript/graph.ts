@@ -25,7 +25,13 @@ export type Verdict =
    * `line` is 1-based and of the file as its author wrote it; `typescript` says whether any of the modules that were seen
    * up to there is to be translated.
    */
-  | { readonly choice: 'node'; readonly file: string; readonly line?: number; readonly what: string; readonly typescript: boolean };
+  | {
+      readonly choice: 'node';
+      readonly file: string;
+      readonly line?: number;
+      readonly what: string;
+      readonly typescript: boolean;
+    };
 
 export interface Question {
   /** Absolute real path; made up where `source` is given. */

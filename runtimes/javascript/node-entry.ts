@@ -59,12 +59,14 @@ function call(main: Main | undefined, url: string): void {
   let isPending = true;
   reportUnsettled(url, () => isPending);
   const args: unknown[] = [];
-  (given ? Promise.resolve(parse(given)) : readInput())
+  void (given ? Promise.resolve(parse(given)) : readInput())
     .then((input) => void args.push(input, { args: process.argv.slice(2), env: process.env }))
     .then(Reflect.apply.bind(undefined, main, undefined, args))
     .then(stringify)
-    .then((json: string | undefined) => {
+    .finally(() => {
       isPending = false;
+    })
+    .then((json: string | undefined) => {
       if (json !== undefined) process.stdout.write(`${json}\n`);
     });
 }
@@ -86,7 +88,7 @@ async function readInput(): Promise<unknown> {
 /** Exit code of node for a top-level await that never settles. */
 const unsettled = 13;
 
-/** At the natural end of a program, when nothing can settle any more. */
+/** Sets it at the natural end of a program, when nothing can settle any more. */
 function reportUnsettled(url: string, isPending: () => boolean): void {
   process.once('beforeExit', () => {
     process.once('exit', (code) => {

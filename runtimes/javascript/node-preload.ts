@@ -17,12 +17,21 @@ const fs = process.getBuiltinModule('node:fs');
  * @returns undefined for a program that node starts as it is: JavaScript without a default export
  * @throws PrisnError `usage` when there is an input and nothing that takes it
  */
-export async function nodePreload(file: string, input: string | undefined, importsTypeScript: boolean): Promise<Preload | undefined> {
-  const isTranslated = isTypeScript(fs.realpathSync.native(file));
+export async function nodePreload(
+  file: string,
+  input: string | undefined,
+  importsTypeScript: boolean,
+): Promise<Preload | undefined> {
+  // A pipe gives its bytes once, to node.
+  const isFile = fs.statSync(file).isFile();
+  const isTranslated = isFile && isTypeScript(fs.realpathSync.native(file));
   const needsHooks = isTranslated || importsTypeScript;
-  const mayBeCalled = isTranslated || (await hasDefaultExport(file));
+  const mayBeCalled = isTranslated || (isFile && (await hasDefaultExport(file)));
   if (input !== undefined && !mayBeCalled)
-    throw new PrisnError('usage', `--input calls the default export of a program, and ${file} has none; node takes its input on stdin`);
+    throw new PrisnError(
+      'usage',
+      `--input calls the default export of a program, and ${file} has none; node takes its input on stdin`,
+    );
   if (!mayBeCalled && !needsHooks) return undefined;
   return {
     args: [
@@ -42,9 +51,9 @@ function importOf(name: string): string {
   return `--import=${new URL(`${name}${extname(import.meta.url)}`, import.meta.url)}`;
 }
 
-/** Whether JavaScript exports a default. Of what cannot be read or parsed node shall say so; a pipe gives its bytes once. */
+/** Whether JavaScript exports a default. Of what cannot be read or parsed node shall say so. */
 async function hasDefaultExport(file: string): Promise<boolean> {
-  if (extname(file) === '.cjs' || !fs.statSync(file).isFile()) return false;
+  if (extname(file) === '.cjs') return false;
   try {
     const text = fs.readFileSync(file, 'utf8');
     if (!moduleWords.test(text) || !text.includes('default')) return false;

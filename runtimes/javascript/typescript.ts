@@ -34,7 +34,7 @@ export async function translate(path: string, source: string, config: TsConfig):
  * @throws ProgramFailure as `translate`
  */
 export function translateSync(path: string, source: string, config: TsConfig): string {
-  const { transformSync } = esbuildWithoutThread();
+  const { transformSync } = esbuildSync();
   try {
     return transformSync(source, {
       ...optionsFor(path, config),
@@ -58,13 +58,20 @@ function optionsFor(path: string, { compilerOptions }: TsConfig): TransformOptio
   };
 }
 
-/** esbuild that starts a process a file (3 ms), not a thread that keeps one (35 ms at first): it asks the environment. */
-function esbuildWithoutThread(): typeof import('esbuild') {
+/** So many files are translated by a process each; a thread that keeps one takes as long to start as five of these. */
+const filesByProcess = 4;
+let files = 0;
+
+/** esbuild chooses between the two once, by the environment, so a second instance of it takes over. */
+function esbuildSync(): typeof import('esbuild') {
+  const require = createRequire(import.meta.url);
   const name = 'ESBUILD_WORKER_THREADS';
   const before = process.env[name];
-  process.env[name] = '0';
+  const byProcess = files++ < filesByProcess;
+  if (files === filesByProcess + 1) delete require.cache[require.resolve('esbuild')];
+  process.env[name] = byProcess ? '0' : '1';
   try {
-    return createRequire(import.meta.url)('esbuild');
+    return require('esbuild');
   } finally {
     if (before === undefined) delete process.env[name];
     else process.env[name] = before;

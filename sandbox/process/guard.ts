@@ -72,6 +72,8 @@ function startGuard(first: string): void {
       env: {},
     },
   );
+  // Without a descriptor or a process left for it, the run goes on unguarded.
+  if (started.pid === undefined) return void started.once('error', () => {});
   guard = started;
   const forget = (): void => {
     if (guard === started) guard = undefined;

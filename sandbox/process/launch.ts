@@ -19,9 +19,19 @@ export type Launched = { readonly child: ChildProcess; readonly tree: TreeSpec }
  * Starts the task's program, in this tick.
  * @param leads whether it leads a session of its own (setsid), away from the caller's terminal
  * @param enforcement what holds its limits
+ * @param ignored signals that it is to ignore from its first instruction on
  */
-export function launch(task: ProcessTask, stdio: StdioOptions, leads: boolean, enforcement: Enforcement | undefined): Launched {
-  const start = () => spawn(task.file, task.args, { cwd: task.cwd, env: environmentOf(task), stdio, detached: leads });
+export function launch(
+  task: ProcessTask,
+  stdio: StdioOptions,
+  leads: boolean,
+  enforcement: Enforcement | undefined,
+  ignored: readonly NodeJS.Signals[] = [],
+): Launched {
+  // The directory that we are in may be one that cannot be entered, or named: it is inherited and not entered anew.
+  const cwd = task.cwd === process.cwd() ? undefined : task.cwd;
+  const { file, args } = ignored.length > 0 ? ignoring(task, ignored) : task;
+  const start = () => spawn(file, args, { cwd, env: environmentOf(task), stdio, detached: leads });
   try {
     const child = enforcement ? enforcement.inside(start) : start();
     const { pid } = child;
@@ -32,6 +42,12 @@ export function launch(task: ProcessTask, stdio: StdioOptions, leads: boolean, e
   } catch (error) {
     return { refused: Promise.resolve(refusal(task, error)) };
   }
+}
+
+/** libuv gives a child the default of every signal; a shell sets some aside before it becomes the program. */
+function ignoring({ file, args }: ProcessTask, signals: readonly NodeJS.Signals[]): Pick<ProcessTask, 'file' | 'args'> {
+  const names = signals.map((signal) => signal.slice(3)).join(' ');
+  return { file: '/bin/sh', args: ['-c', `trap '' ${names}; exec "$@"`, 'prisn', file, ...args] };
 }
 
 /** How the child ends by itself, from its 'exit' event. */

@@ -8,7 +8,7 @@ import type { ProgramSource } from '../../runtimes/command.ts';
 import { errnoOf, messageOf, PrisnError } from '../base/error.ts';
 import { parseDuration, parseMemory } from '../base/units.ts';
 import { runInForeground } from '../foreground.ts';
-import type { Limits } from '../model/task.ts';
+import type { Inherited, Limits } from '../model/task.ts';
 import { cacheDir } from './home.ts';
 import { type OptionName, parseRunArguments, type RunArguments } from './run-options.ts';
 import { say } from './say.ts';
@@ -37,6 +37,7 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
     runtime: last(parsed, '--runtime'),
     cwd,
     limitsHeld,
+    inherited: inherited(process.env),
     cacheDir: cacheDir(process.env),
     again: (nodeFlags) => [process.execPath, ...nodeFlags, '--', process.argv[1] as string, heldRun, ...words],
     explain: parsed.options.has('--verbose') ? say : () => {},
@@ -124,9 +125,19 @@ function currentDirectory(): string {
   }
 }
 
+/** What Node takes from a process before any JavaScript runs, as the stub saw it: `bin/prisn`. */
+function inherited({ PRISN_DESCRIPTORS, PRISN_IGNORED }: NodeJS.ProcessEnv): Inherited {
+  const mask = Number(PRISN_IGNORED ?? 0);
+  const signals = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
+  return {
+    descriptors: (PRISN_DESCRIPTORS?.match(/\d+/g) ?? []).map(Number),
+    ignored: (Object.keys(signals) as (keyof typeof signals)[]).filter((name) => mask & (1 << (signals[name] - 1))),
+  };
+}
+
 /** The caller's environment less what is prisn's own, then the files, then `-e`. */
 function environment({ options }: RunArguments): Record<string, string> {
-  const { PRISN_TOKEN: _, PRISN_NODE_OPTIONS: nodeOptions, ...env } = process.env;
+  const { PRISN_TOKEN: _, PRISN_NODE_OPTIONS: nodeOptions, PRISN_DESCRIPTORS: _d, PRISN_IGNORED: _i, ...env } = process.env;
   // The stub keeps what is meant for the program's node away from prisn's own.
   if (nodeOptions !== undefined) env['NODE_OPTIONS'] = nodeOptions;
   for (const file of options.get('--env-file') ?? []) Object.assign(env, envFile(file));

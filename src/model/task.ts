@@ -11,6 +11,14 @@ export interface Limits {
   readonly pids?: number;
 }
 
+/** What a foreground program has of its caller's beside the three standard descriptors. */
+export interface Inherited {
+  /** Open descriptors from 3 on. */
+  readonly descriptors: readonly number[];
+  /** Signals that the caller has set to be ignored. */
+  readonly ignored: readonly NodeJS.Signals[];
+}
+
 /** A program for a child process: what to execute. */
 export interface ProcessTask {
   /** Absolute path of what is executed. */
