@@ -82,6 +82,8 @@ async function bundleStartPath() {
     format: 'cjs',
     target: 'node24',
     packages: 'external',
+    minifyWhitespace: true,
+    minifySyntax: true,
     alias: { 'isolated-vm': './isolated-vm.cjs' },
     external: ['./isolated-vm.cjs'],
     logLevel: 'warning',
