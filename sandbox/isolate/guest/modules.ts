@@ -14,7 +14,7 @@ const { parse, stringify } = JSON;
 
 interface Import {
   readonly promise: Promise<object>;
-  resolve(namespace: object): void;
+  resolve(namespace: object | Promise<object>): void;
   reject(error: unknown): void;
   state: 'asked' | 'opening' | 'settled';
 }
@@ -58,7 +58,7 @@ export function opening(id: number): void {
 
 export function importedBefore(id: number, first: number): void {
   const earlier = imports.get(first)?.promise;
-  if (earlier) settle(id)?.resolve(earlier as unknown as object);
+  if (earlier) settle(id)?.resolve(earlier);
 }
 
 /** The entry that evaluates an imported module also brings out what else was rejected meanwhile. */
