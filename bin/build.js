@@ -5,11 +5,18 @@
  * Plain JavaScript: npm starts it on whatever Node is there, before anything is built.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import ivm from 'isolated-vm';
+
+if (Number.parseInt(process.versions.node, 10) < 24) {
+  console.error(`prisn: needs Node 24 or newer here, and this is ${process.version}; install one and type npm install again`);
+  process.exit(1);
+}
+const { chmodSync, cpSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } = fs;
+const { default: ivm } = await import('isolated-vm');
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -47,8 +54,7 @@ function translate() {
   ];
   const { status, stdout } = spawnSync(process.execPath, [tsc, ...args], { cwd: root, encoding: 'utf8' });
   if (status !== 0) {
-    console.error(stdout);
-    process.exit(1);
+    throw new Error(`the sources do not compile:\n${stdout}`);
   }
 }
 
@@ -76,11 +82,34 @@ async function bundleStartPath() {
     format: 'cjs',
     target: 'node24',
     packages: 'external',
+    minifyWhitespace: true,
+    minifySyntax: true,
+    alias: { 'isolated-vm': './isolated-vm.cjs' },
+    external: ['./isolated-vm.cjs'],
     logLevel: 'warning',
     plugins: [{ name: 'dist-paths', setup: distPaths }],
   });
+  writeFileSync(join(staging, 'isolated-vm.cjs'), isolatedVm());
   const cache = "require('node:module').enableCompileCache(require('node:path').join(__dirname, 'compile-cache'));";
   writeFileSync(join(staging, 'prisn.cjs'), `${cache}\nrequire('./start.cjs');\n`);
+}
+
+/**
+ * isolated-vm's binary by its path: looking for it in the package's folders costs 2 ms a start. Where that path does not
+ * lead to it (another ABI than this build's, another layout of node_modules) the package finds it.
+ */
+function isolatedVm() {
+  const entry = createRequire(import.meta.url).resolve('isolated-vm');
+  const binary = createRequire(entry)('node-gyp-build').resolve(dirname(entry));
+  const path = JSON.stringify(relative(dist, binary));
+  return `let library;
+if (process.versions.modules === '${process.versions.modules}') {
+  try {
+    library = require(${path}).ivm;
+  } catch {}
+}
+module.exports = library ?? require('isolated-vm');
+`;
 }
 
 /** V8's code for the bundle comes from a cache beside it (2 ms less a start), which the first run fills. */
@@ -89,6 +118,9 @@ function warmCompileCache() {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`the build does not run: ${stderr}`);
+  // Node writes it for its own user only; it is for everybody who may run prisn.
+  for (const file of globSync('compile-cache/**', { cwd: dist, withFileTypes: true }))
+    chmodSync(join(file.parentPath, file.name), file.isDirectory() ? 0o755 : 0o644);
 }
 
 /** Keeps the paths of `dist` true inside the bundle: each file's own URL, and what is loaded apart. */

@@ -1,100 +1,58 @@
 /**
  * Answers that cost a process to get, kept in one small file between runs.
  *
- * An entry is a key, a value and the files that it depends on, each with its stamp; it counts only while every stamp is
- * the same. So nothing has to be invalidated: a changed interpreter, PATH or version file is another key or stamp. The
- * file is read whole (a few kB) and replaced whole by a rename, so readers never see half of it. Two writers at once
- * lose one answer, which is asked for again. A file that is damaged, or that another user could have written, counts as
- * empty. A folder that cannot be written means no cache, never an error.
+ * An answer is a key, a value and the files that it depends on, each with its stamp; it counts only while every stamp is
+ * the same. So nothing has to be invalidated: a changed interpreter, PATH or version file is another key or stamp. (A
+ * second write in the same tick of the clock needs no thought here: a process ran in between.) The file is read whole (a
+ * few kB) and replaced whole. Two writers at once lose one answer, which is asked for again. A file that is damaged
+ * counts as empty. A folder that cannot be written means no cache, never an error.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
 import { join } from 'node:path';
+import { readOwn, replaceFile, stateOf } from './kept-file.ts';
 
-type Entry = readonly [key: string, value: string, stamps: Readonly<Record<string, string>>];
+type Answer = readonly [key: string, value: string, stamps: Readonly<Record<string, string>>];
 
 const fileName = 'interpreters.json';
-const maxEntries = 32;
+const maxAnswers = 32;
 
 /** @returns the value kept under `key`, if all that it depends on is unchanged */
 export function recall(cacheDir: string, key: string): string | undefined {
-  const entry = readEntries(cacheDir).find(([known]) => known === key);
-  if (!entry) return undefined;
-  const [, value, stamps] = entry;
-  return Object.entries(stamps).every(([path, stamp]) => stampOf(path) === stamp) ? value : undefined;
+  const answer = readAnswers(cacheDir).find(([known]) => known === key);
+  if (!answer) return undefined;
+  const [, value, stamps] = answer;
+  return Object.entries(stamps).every(([path, stamp]) => stateOf(path)?.stamp === stamp) ? value : undefined;
 }
 
 /** Keeps `value` under `key` for as long as none of `paths` changes. */
 export function remember(cacheDir: string, key: string, value: string, paths: readonly string[]): void {
   const stamps: Record<string, string> = {};
   for (const path of paths) {
-    const stamp = stampOf(path);
-    if (stamp === undefined) return;
-    stamps[path] = stamp;
+    const state = stateOf(path);
+    if (!state) return;
+    stamps[path] = state.stamp;
   }
-  const others = readEntries(cacheDir).filter(([known]) => known !== key);
-  const entry: Entry = [key, value, stamps];
-  writeEntries(cacheDir, [entry, ...others].slice(0, maxEntries));
-}
-
-/** Changes whenever the file or folder does: a rewrite, a replacement, another mode. Undefined when there is none. */
-export function stampOf(path: string): string | undefined {
+  const others = readAnswers(cacheDir).filter(([known]) => known !== key);
+  const answer: Answer = [key, value, stamps];
   try {
-    const stat = statSync(path, { throwIfNoEntry: false });
-    return stat && `${stat.mtimeMs}:${stat.size}:${stat.ino}:${stat.mode}`;
+    replaceFile(join(cacheDir, fileName), JSON.stringify([answer, ...others].slice(0, maxAnswers)));
   } catch {
-    return undefined;
+    // It will be asked for again.
   }
 }
 
-function readEntries(cacheDir: string): Entry[] {
+function readAnswers(cacheDir: string): Answer[] {
+  const text = readOwn(join(cacheDir, fileName));
+  if (text === undefined) return [];
   try {
-    const fd = openSync(join(cacheDir, fileName), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const { uid, mode } = fstatSync(fd);
-      if (uid !== process.getuid?.() || (mode & 0o022) !== 0) return [];
-      const data: unknown = JSON.parse(readFileSync(fd, 'utf8'));
-      return Array.isArray(data) ? data.filter(isEntry) : [];
-    } finally {
-      closeSync(fd);
-    }
+    const data: unknown = JSON.parse(text);
+    return Array.isArray(data) ? data.filter(isAnswer) : [];
   } catch {
     return [];
   }
 }
 
-function isEntry(data: unknown): data is Entry {
+function isAnswer(data: unknown): data is Answer {
   if (!Array.isArray(data)) return false;
   const [key, value, stamps] = data as unknown[];
   return typeof key === 'string' && typeof value === 'string' && typeof stamps === 'object' && stamps !== null;
-}
-
-function writeEntries(cacheDir: string, entries: readonly Entry[]): void {
-  const file = join(cacheDir, fileName);
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
-    writeFileSync(temporary, JSON.stringify(entries), { mode: 0o600, flag: 'wx' });
-    renameSync(temporary, file);
-  } catch {
-    removeQuietly(temporary);
-  }
-}
-
-function removeQuietly(file: string): void {
-  try {
-    rmSync(file, { force: true });
-  } catch {
-    // There is no such folder either.
-  }
 }

@@ -1,4 +1,4 @@
-import { extname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { PrisnError } from '../src/base/error.ts';
 import { type Detection, fillTemplate, type ProcessRuntime } from '../src/model/runtime.ts';
 import { type Located, locate, type LocateContext } from './locate.ts';
@@ -18,6 +18,15 @@ export interface Command {
   readonly source: string;
 }
 
+/** What an interpreter is given before the program, so that it can run that. */
+export interface Preload {
+  /** Arguments that stand before the program. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** The first version of the interpreter that takes them; an older one gives way to the one that prisn brings. */
+  readonly minimum: string;
+}
+
 /**
  * Makes a detection into what to execute.
  * @param program a file's path is used as it is, relative to `context.cwd`
@@ -29,17 +38,22 @@ export async function commandFor(
   program: ProgramSource,
   args: readonly string[],
   context: LocateContext,
+  preload?: Preload,
 ): Promise<Command> {
   if (runtime.kind !== 'process') throw new TypeError(`${runtime.id} runs in an isolate`);
   const commands = interpreter?.commands ?? runtime.commands;
   const template = templateFor(runtime, program);
-  const env = { ...withoutThoseOf(context.env, runtime.env), ...interpreter?.env };
+  const env = { ...withoutThoseOf(context.env, runtime.env), ...interpreter?.env, ...preload?.env };
   if (commands.length === 0 && 'file' in program)
     return { file: resolve(context.cwd, program.file), args, env, source: 'the file itself' };
-  const { file, source } = await suited(runtime, program, locate(runtime, context, commands), context);
+  const { file, source } = await suited(runtime, preload, locate(runtime, context, commands), context);
   return {
     file,
-    args: [...(interpreter?.args ?? []), ...fillTemplate(template, 'stdin' in program ? {} : program, args)],
+    args: [
+      ...(interpreter?.args ?? []),
+      ...(preload?.args ?? []),
+      ...fillTemplate(template, 'stdin' in program ? {} : program, args),
+    ],
     env,
     source,
   };
@@ -51,14 +65,17 @@ function templateFor(runtime: ProcessRuntime, program: ProgramSource): readonly 
   throw new PrisnError('usage', `runtime ${runtime.id} runs files only; name a file, or another runtime with --runtime`);
 }
 
-/** The interpreter that was found, or prisn's own where this file needs a later version. */
-async function suited(runtime: ProcessRuntime, program: ProgramSource, found: Located, context: LocateContext): Promise<Located> {
-  const { needs = [], fallback } = runtime;
-  if (!('file' in program) || fallback === undefined || found.file === fallback) return found;
-  const extension = extname(program.file).toLowerCase();
-  const need = needs.find(({ extensions }) => extensions.includes(extension));
-  if (!need || (await isSince(runtime, found.file, need.minimum, context))) return found;
-  return { file: fallback, source: `prisn, since ${extension} needs ${need.minimum} and ${found.file} is older` };
+/** The interpreter that was found, or prisn's own where the program needs a later version. */
+async function suited(
+  runtime: ProcessRuntime,
+  preload: Preload | undefined,
+  found: Located,
+  context: LocateContext,
+): Promise<Located> {
+  const { name, fallback } = runtime;
+  if (!preload || fallback === undefined || found.file === fallback) return found;
+  if (await isSince(runtime, found.file, preload.minimum, context)) return found;
+  return { file: fallback, source: `prisn's own, since this needs ${name} ${preload.minimum} and ${found.file} is older` };
 }
 
 function withoutThoseOf(env: LocateContext['env'], own: Readonly<Record<string, string>>): Record<string, string> {

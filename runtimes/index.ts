@@ -9,7 +9,7 @@ import type { FileHead } from './head.ts';
 import { javascript } from './javascript.ts';
 import { isInstalled } from './locate.ts';
 import { node } from './node.ts';
-import type { Place } from './path.ts';
+import type { Surroundings } from './path.ts';
 import { python3 } from './python3.ts';
 import { parseShebang, type Shebang } from './shebang.ts';
 import { sh } from './sh.ts';
@@ -31,7 +31,7 @@ export function runtimeById(id: string): Runtime {
   const question = meant === undefined ? '' : ` did you mean '${meant}'?`;
   throw new PrisnError(
     'no_runtime',
-    `no runtime is called '${id}';${question} There are: ${runtimes.map((runtime) => runtime.id).join(', ')}`,
+    `no runtime is called '${id}';${question} there are: ${runtimes.map((runtime) => runtime.id).join(', ')}`,
   );
 }
 
@@ -40,11 +40,11 @@ export function runtimeById(id: string): Runtime {
  * when the system can start it. A `#!` line goes before the extension of a shell script, and before that of JavaScript
  * when it starts node with options; of an interpreter that the extension chose too it adds options and version.
  * @param file as the user wrote it
- * @param place where to look for what is installed, for the message only
+ * @param surroundings where to look for what is installed, for the message only
  * @param forced an id or alias that decides alone
  * @throws PrisnError `cannot_run` with all that was looked at; `no_runtime` for an unknown `forced`
  */
-export function detect(file: string, head: FileHead, place: Place, forced?: string): Detection {
+export function detect(file: string, head: FileHead, surroundings: Surroundings, forced?: string): Detection {
   if (forced !== undefined) return byName(file, head, forced);
   const shebang = parseShebang(head.bytes);
   const named =
@@ -58,7 +58,9 @@ export function detect(file: string, head: FileHead, place: Place, forced?: stri
   }
   if (shebang) return byShebang(shebang, named, head.executable);
   if (head.executable && isBinary(head.bytes)) return { runtime: executable, how: 'an executable binary' };
-  throw new PrisnError('cannot_run', unknown(file, extension, head, place));
+  if (head.executable && !extension && isText(head.bytes))
+    return { runtime: sh, how: 'an executable text without a #! line, as for a shell' };
+  throw new PrisnError('cannot_run', unknown(file, extension, head, surroundings));
 }
 
 function byName(file: string, head: FileHead, forced: string): Detection {
@@ -75,13 +77,27 @@ function byShebang(shebang: Shebang, named: Runtime | undefined, isExecutableFil
   return { runtime: named ?? executable, how, interpreter: interpreterOf(shebang, [shebang.command, ...fallbacks]) };
 }
 
-/** An extension finds its interpreter by PATH, whatever path the `#!` line has; a version in its name counts. */
+/**
+ * An extension finds its interpreter by PATH. A `#!` line adds options and a version, and a path of its own (a virtual
+ * environment's, say) counts too; `/usr/bin/python3` is only what one writes for "the one there is".
+ */
 function refine(detection: Detection, runtime: Runtime, shebang: Shebang): Detection {
   const commands = runtime.kind === 'process' ? runtime.commands : [];
-  const plain = commands.includes(shebang.name);
+  const plain = commands.includes(shebang.name) && !isOwnPath(shebang.command);
   if (plain && shebang.args.length === 0 && Object.keys(shebang.env).length === 0) return detection;
   const how = `${detection.how}, #! ${shebang.line}`;
-  return { ...detection, how, interpreter: interpreterOf(shebang, plain ? commands : [shebang.name, ...commands]) };
+  return {
+    ...detection,
+    how,
+    interpreter: interpreterOf(
+      shebang,
+      plain ? commands : [isOwnPath(shebang.command) ? shebang.command : shebang.name, ...commands],
+    ),
+  };
+}
+
+function isOwnPath(command: string): boolean {
+  return command.startsWith('/') && !/^(?:\/usr(?:\/local)?)?\/bin\//.test(command);
 }
 
 function interpreterOf({ args, env }: Shebang, commands: readonly string[]): Interpreter {
@@ -105,8 +121,12 @@ function isBinary(bytes: Uint8Array): boolean {
   return binaryStarts.has(Buffer.from(bytes.subarray(0, 4)).toString('hex'));
 }
 
-function unknown(file: string, extension: string, head: FileHead, place: Place): string {
-  const installed = runtimes.filter((runtime) => runtime.kind === 'isolate' || isInstalled(runtime, place));
+function isText(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && !bytes.includes(0);
+}
+
+function unknown(file: string, extension: string, head: FileHead, surroundings: Surroundings): string {
+  const installed = runtimes.filter((runtime) => runtime.kind === 'isolate' || isInstalled(runtime, surroundings));
   const looked = [
     extension ? `no runtime has the extension '${extension}'` : 'it has no extension',
     'no #! line starts it',

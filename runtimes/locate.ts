@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { PrisnError } from '../src/base/error.ts';
 import { installHint, type ProcessRuntime } from '../src/model/runtime.ts';
-import { isExecutable, pathOf, type Place, searchPath } from './path.ts';
+import { isExecutable, pathOf, searchPath, type Surroundings } from './path.ts';
 import { isShim, resolveShim } from './shims.ts';
 
 export interface Located {
@@ -20,8 +20,8 @@ export interface Located {
   readonly source: string;
 }
 
-/** A place, and the folder where answers are kept between runs. */
-export interface LocateContext extends Place {
+/** Surroundings, and the folder where answers are kept between runs. */
+export interface LocateContext extends Surroundings {
   /** Absolute path; need not exist. */
   readonly cacheDir: string;
 }
@@ -42,12 +42,14 @@ export function locate(runtime: ProcessRuntime, context: LocateContext, commands
 }
 
 /** Whether `locate` would find something, without asking a version manager. */
-export function isInstalled(runtime: ProcessRuntime, place: Place): boolean {
+export function isInstalled(runtime: ProcessRuntime, surroundings: Surroundings): boolean {
   const { commands, fallback } = runtime;
-  return fallback !== undefined || (inEnvironment(runtime, place, commands) ?? search(commands, place)) !== undefined;
+  return (
+    fallback !== undefined || (inEnvironment(runtime, surroundings, commands) ?? search(commands, surroundings)) !== undefined
+  );
 }
 
-function inEnvironment(runtime: ProcessRuntime, { env, cwd }: Place, commands: readonly string[]): Located | undefined {
+function inEnvironment(runtime: ProcessRuntime, { env, cwd }: Surroundings, commands: readonly string[]): Located | undefined {
   if (commands.some((command) => isAbsolute(command) && isExecutable(command))) return undefined;
   for (const variable of runtime.prefixes) {
     const prefix = env[variable];
@@ -59,20 +61,20 @@ function inEnvironment(runtime: ProcessRuntime, { env, cwd }: Place, commands: r
   return undefined;
 }
 
-function search(commands: readonly string[], place: Place): Located | undefined {
+function search(commands: readonly string[], surroundings: Surroundings): Located | undefined {
   for (const command of commands) {
     if (command.includes('/')) {
-      const file = resolve(place.cwd, command);
+      const file = resolve(surroundings.cwd, command);
       if (isExecutable(file)) return { file, source: '#!' };
       continue;
     }
-    const file = searchPath(command, place).next().value;
+    const file = searchPath(command, surroundings).next().value;
     if (file !== undefined) return { file, source: 'PATH' };
   }
   return undefined;
 }
 
-function missing(runtime: ProcessRuntime, { env }: Place, commands: readonly string[]): string {
+function missing(runtime: ProcessRuntime, { env }: Surroundings, commands: readonly string[]): string {
   const hint = installHint(runtime, systemIds());
   const advice = hint === undefined ? 'install it, or name another runtime with --runtime' : `to install it: ${hint}`;
   const where = commands.every((command) => command.includes('/')) ? '' : ` in PATH (${pathOf(env)})`;

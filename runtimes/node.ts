@@ -15,8 +15,6 @@ export const node: ProcessRuntime = {
   stdin: ['-', '{args}'],
   env: {},
   version: { args: ['--version'], pattern: 'v(\\d+\\.\\d+\\.\\d+)', minimum: '18' },
-  // The first release that strips types without a flag: https://nodejs.org/api/typescript.html
-  needs: [{ extensions: ['.ts', '.mts', '.cts'], minimum: '22.18' }],
   fallback: process.execPath,
   install: {
     debian: 'apt-get install nodejs',

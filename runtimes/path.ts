@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where a program is going to run: it decides which interpreter is meant. */
-export interface Place {
+export interface Surroundings {
   readonly env: Environment;
   /** Absolute path. */
   readonly cwd: string;
@@ -18,7 +18,7 @@ export function pathOf(env: Environment): string {
 }
 
 /** Absolute paths of the programs called `command` in PATH, in its order. An empty part of PATH is the working directory. */
-export function* searchPath(command: string, { env, cwd }: Place): Generator<string, undefined> {
+export function* searchPath(command: string, { env, cwd }: Surroundings): Generator<string, undefined> {
   for (const folder of pathOf(env).split(':')) {
     const file = folder.startsWith('/') ? `${folder}/${command}` : resolve(cwd, folder, command);
     if (isExecutable(file)) yield file;

@@ -18,8 +18,9 @@
 import { closeSync, lstatSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { messageOf, PrisnError } from '../src/base/error.ts';
-import { recall, remember, stampOf } from './cache.ts';
-import { type Environment, isExecutable, type Place, searchPath } from './path.ts';
+import { recall, remember } from './cache.ts';
+import { stateOf } from './kept-file.ts';
+import { type Environment, isExecutable, searchPath, type Surroundings } from './path.ts';
 
 interface Manager {
   readonly name: string;
@@ -28,7 +29,7 @@ interface Manager {
   /** Files and folders that count everywhere. `root` is the manager's own folder, where `shims` is. */
   readonly global: (env: Environment, root: string) => readonly string[];
   /** The program that this shim would start, as the manager says it; undefined where only the shim itself can tell. */
-  readonly ask: (tool: string, command: string, place: Place) => string | undefined;
+  readonly ask: (tool: string, command: string, surroundings: Surroundings) => string | undefined;
 }
 
 const pyenv: Manager = {
@@ -56,11 +57,11 @@ const mise: Manager = {
     const files = [join(config, 'config.toml'), join(config, 'conf.d'), inHome(env, '.tool-versions'), join(root, 'installs')];
     return [...files, '/etc/mise/config.toml', ...(env['MISE_GLOBAL_CONFIG_FILE'] ? [env['MISE_GLOBAL_CONFIG_FILE']] : [])];
   },
-  ask: (tool, command, place) => {
+  ask: (tool, command, surroundings) => {
     try {
-      const variables: unknown = JSON.parse(run(tool, ['env', '--json'], place));
+      const variables: unknown = JSON.parse(run(tool, ['env', '--json'], surroundings));
       const setsOnlyPath = Object.keys(Object(variables)).every((name) => name === 'PATH');
-      return setsOnlyPath ? which(tool, command, place) : undefined;
+      return setsOnlyPath ? which(tool, command, surroundings) : undefined;
     } catch {
       return undefined;
     }
@@ -86,19 +87,23 @@ export function isShim(file: string): boolean {
 }
 
 /**
- * What a shim would start at this place.
+ * What a shim would start in these surroundings.
  * @param shim absolute path
  * @returns the interpreter's absolute path, links in it not resolved; `shim` itself where only that can tell
  * @throws PrisnError `no_runtime` with the manager's own words when it finds nothing to start
  */
-export function resolveShim(shim: string, place: Place, cacheDir: string): { file: string; manager: string | undefined } {
-  const found = managerOf(shim, place);
+export function resolveShim(
+  shim: string,
+  surroundings: Surroundings,
+  cacheDir: string,
+): { file: string; manager: string | undefined } {
+  const found = managerOf(shim, surroundings);
   if (!found) return { file: shim, manager: undefined };
   const { manager, tool } = found;
-  const key = keyOf(shim, manager, place);
+  const key = keyOf(shim, manager, surroundings);
   const known = recall(cacheDir, key);
   if (known !== undefined) return { file: known, manager: manager.name };
-  const answer = manager.ask(tool, basename(shim), place);
+  const answer = manager.ask(tool, basename(shim), surroundings);
   if (answer !== undefined && !(isExecutable(answer) && dirname(answer) !== dirname(shim)))
     throw new PrisnError(
       'no_runtime',
@@ -109,11 +114,11 @@ export function resolveShim(shim: string, place: Place, cacheDir: string): { fil
   return { file, manager: manager.name };
 }
 
-function managerOf(shim: string, place: Place): { manager: Manager; tool: string } | undefined {
+function managerOf(shim: string, surroundings: Surroundings): { manager: Manager; tool: string } | undefined {
   const called = calledBy(shim);
   const manager = called && managers.find(({ name }) => name === basename(called));
   if (!manager) return undefined;
-  const tool = called.includes('/') ? called : searchPath(called, place).next().value;
+  const tool = called.includes('/') ? called : searchPath(called, surroundings).next().value;
   return tool === undefined ? undefined : { manager, tool };
 }
 
@@ -138,7 +143,7 @@ function readStart(file: string): string {
   }
 }
 
-function keyOf(shim: string, manager: Manager, { env, cwd }: Place): string {
+function keyOf(shim: string, manager: Manager, { env, cwd }: Surroundings): string {
   const prefix = `${manager.name.toUpperCase()}_`;
   const variables = Object.keys(env).filter(
     (name) => name.startsWith(prefix) || /^(?:PATH|HOME|VIRTUAL_ENV|CONDA_PREFIX)$/.test(name),
@@ -148,8 +153,8 @@ function keyOf(shim: string, manager: Manager, { env, cwd }: Place): string {
   const folders = [...upFrom(cwd), ...(env['PYENV_DIR'] && manager === pyenv ? upFrom(resolve(cwd, env['PYENV_DIR'])) : [])];
   const lines = [shim, ...variables.toSorted().map((name) => `${name}=${env[name]}`)];
   for (const path of [...folders.flatMap((folder) => names.map((name) => `${folder}/${name}`)), ...files]) {
-    const stamp = stampOf(path);
-    if (stamp !== undefined) lines.push(`${path} ${stamp}`);
+    const state = stateOf(path);
+    if (state) lines.push(`${path} ${state.stamp}`);
   }
   return lines.join('\n');
 }
@@ -171,11 +176,11 @@ function storeOf(file: string): string[] {
   return store ? [store] : [];
 }
 
-function which(tool: string, command: string, place: Place): string {
-  return run(tool, ['which', command], place).trim().split('\n').at(-1) ?? '';
+function which(tool: string, command: string, surroundings: Surroundings): string {
+  return run(tool, ['which', command], surroundings).trim().split('\n').at(-1) ?? '';
 }
 
-function run(tool: string, args: readonly string[], { env, cwd }: Place): string {
+function run(tool: string, args: readonly string[], { env, cwd }: Surroundings): string {
   const { execFileSync } = process.getBuiltinModule('node:child_process');
   try {
     return execFileSync(tool, args, {

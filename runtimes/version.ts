@@ -29,8 +29,12 @@ export async function isSince(runtime: ProcessRuntime, file: string, minimum: st
 async function outputOf(file: string, args: readonly string[], { env, cwd }: LocateContext): Promise<string> {
   const { execFile } = process.getBuiltinModule('node:child_process');
   return new Promise((done) => {
-    execFile(file, args, { env, cwd, timeout: timeoutMs, killSignal: 'SIGKILL' }, (_error, stdout, stderr) => {
-      done(`${stdout}\n${stderr}`);
-    });
+    try {
+      execFile(file, args, { env, cwd, timeout: timeoutMs, killSignal: 'SIGKILL' }, (_error, stdout, stderr) => {
+        done(`${stdout}\n${stderr}`);
+      });
+    } catch {
+      done(''); // it cannot even be spawned
+    }
   });
 }

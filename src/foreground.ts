@@ -7,14 +7,16 @@
  *
  * Everything that only some runs need is imported when they need it: this file is on the path of every run.
  */
+import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { commandFor, type ProgramSource } from '../runtimes/command.ts';
+import { commandFor, type Preload, type ProgramSource } from '../runtimes/command.ts';
 import { readHead } from '../runtimes/head.ts';
 import { detect, runtimeById } from '../runtimes/index.ts';
 import { PrisnError } from './base/error.ts';
+import { exitCodes } from './base/exit-codes.ts';
 import type { Outcome } from './model/outcome.ts';
 import type { Detection } from './model/runtime.ts';
-import type { Limits, Program } from './model/task.ts';
+import type { Inherited, Limits, ProcessTask, Program } from './model/task.ts';
 
 export interface ForegroundRun {
   readonly program: ProgramSource;
@@ -28,6 +30,7 @@ export interface ForegroundRun {
   readonly limits: Limits;
   /** Whether a prisn above this one enforces them. */
   readonly limitsHeld: boolean;
+  readonly inherited: Inherited;
   /** JSON text for a default export that is a function. */
   readonly input: string | undefined;
   /** Absolute path of the folder for what is worth keeping between runs; need not exist. */
@@ -45,7 +48,8 @@ export interface ForegroundRun {
 export async function runInForeground(run: ForegroundRun): Promise<Outcome> {
   const detection = detectRuntime(run);
   if (detection.runtime.kind === 'process') return runProcess(run, detection);
-  if (Object.keys(run.limits).length > 0 && !run.limitsHeld) return runAgain(run, 'limits hold for a process of its own');
+  if (Object.keys(run.limits).length > 0 && !run.limitsHeld)
+    return runAgain(run, 'a process below this one runs it, for which the limits are held');
   return runJavaScript(run, detection);
 }
 
@@ -61,33 +65,48 @@ function detectRuntime({ program, runtime, cwd, env }: ForegroundRun): Detection
   return { runtime: runtimeById(runtime), how: `--runtime ${runtime}` };
 }
 
-async function runProcess(run: ForegroundRun, detection: Detection): Promise<Outcome> {
-  if (run.input !== undefined)
+/** @param importsTypeScript whether a program for node is known to */
+async function runProcess(run: ForegroundRun, detection: Detection, importsTypeScript = false): Promise<Outcome> {
+  if (detection.runtime.id === 'node') refuseFewPids(run);
+  const { program, env, cwd, cacheDir, input } = run;
+  const isFileForNode = detection.runtime.id === 'node' && 'file' in program;
+  if (input !== undefined && !isFileForNode)
     throw new PrisnError(
       'usage',
       `--input calls the default export of a JavaScript program; ${detection.runtime.id} takes its input on stdin`,
     );
-  const { program, env, cwd, cacheDir } = run;
-  const limits = run.limitsHeld ? {} : run.limits;
-  const command = await commandFor(detection, program, run.args, { env, cwd, cacheDir });
+  const preload = isFileForNode ? await preloadOf(program.file, input, importsTypeScript) : undefined;
+  const command = await commandFor(detection, program, run.args, { env, cwd, cacheDir }, preload);
   run.explain(`${detection.runtime.id} (${detection.how}): ${command.file} (${command.source})`);
+  return startProcess(run, { file: command.file, args: command.args, env: { ...env, ...command.env }, cwd });
+}
+
+async function preloadOf(file: string, input: string | undefined, importsTypeScript: boolean): Promise<Preload | undefined> {
+  const { nodePreload } = await import('../runtimes/javascript/node-preload.ts');
+  return nodePreload(file, input, importsTypeScript);
+}
+
+/** In the foreground, with the limits that nobody else holds. */
+async function startProcess(run: ForegroundRun, command: Pick<ProcessTask, 'file' | 'args' | 'env' | 'cwd'>): Promise<Outcome> {
+  const limits = run.limitsHeld ? {} : run.limits;
   const { runForeground } = await import('../sandbox/process/foreground.ts');
-  return runForeground({
-    file: command.file,
-    args: command.args,
-    env: { ...env, ...command.env },
-    cwd,
-    limits,
-    runId: runId(),
-  });
+  return runForeground({ ...command, limits, runId: runId() }, run.inherited);
+}
+
+/** Threads count as processes, and without those of its engine node hangs before its first line. */
+const leastPidsOfNode = 16;
+
+function refuseFewPids({ limits }: ForegroundRun): void {
+  if ((limits.pids ?? leastPidsOfNode) >= leastPidsOfNode) return;
+  throw new PrisnError('usage', `--pids: JavaScript needs at least ${leastPidsOfNode}, since each thread of its engine counts`);
 }
 
 async function runAgain(run: ForegroundRun, why: string, nodeFlags: readonly string[] = []): Promise<Outcome> {
+  refuseFewPids(run);
   const [file, ...args] = run.again(nodeFlags);
   run.explain(why);
-  const { runForeground } = await import('../sandbox/process/foreground.ts');
-  // The caller's directory: the words of the command line are relative to it.
-  return runForeground({ file, args, env: run.env, cwd: process.cwd(), limits: run.limits, runId: runId() });
+  // The caller's environment and directory, not the program's: the words of the command line say the rest again.
+  return startProcess(run, { file, args, env: process.env as Record<string, string>, cwd: process.cwd() });
 }
 
 async function runJavaScript(run: ForegroundRun, detection: Detection): Promise<Outcome> {
@@ -100,32 +119,42 @@ async function runJavaScript(run: ForegroundRun, detection: Detection): Promise<
   });
   if (loaded.choice === 'fails') {
     process.stderr.write(loaded.message);
-    return { reason: 'exit', exitCode: 1 };
+    return { reason: 'exit', exitCode: exitCodes.failure };
   }
   if (loaded.choice === 'node') {
     run.explain(`node and not an isolate, since ${loaded.why}`);
     const program = source === undefined ? run.program : { code: source };
-    return runProcess({ ...run, program }, { runtime: runtimeById('node'), how: loaded.why });
+    return runProcess({ ...run, program }, { runtime: runtimeById('node'), how: 'in place of an isolate' }, loaded.typescript);
   }
   run.explain(`${detection.runtime.id} (${detection.how}): isolate`);
-  return runIsolate(run, loaded.program);
+  return runIsolate(run, loaded.program, path);
 }
 
-async function runIsolate(run: ForegroundRun, program: Program): Promise<Outcome> {
+async function runIsolate(run: ForegroundRun, program: Program, calledAs: string): Promise<Outcome> {
   const { isolateFlags, mayHoldIsolates } = await import('../sandbox/isolate/flags.ts');
   if (!mayHoldIsolates()) return runAgain(run, 'this node must be started anew to hold an isolate', isolateFlags());
+  // Node has set them to end the process: a listener that does nothing is as good as ignoring them.
+  for (const signal of run.inherited.ignored) process.on(signal, () => {});
   const { runEmbedded } = await import('../sandbox/isolate/embedded.ts');
   const { args, env, cwd, input, limits } = run;
-  return runEmbedded({ program, args, env, cwd, limits, ...(input !== undefined && { input }) });
+  return runEmbedded({ program, calledAs, args, env, cwd, limits, ...(input !== undefined && { input }) });
 }
 
 /** The path that the program is known by, and its text where that is not the file's. */
 async function programText({ program, cwd }: ForegroundRun, detection: Detection): Promise<{ path: string; source?: string }> {
-  if ('file' in program) return { path: resolve(program.file) };
+  if ('file' in program) return isRegular(program.file) ? { path: resolve(program.file) } : readOnce(program.file);
   const extension = detection.runtime.id === 'typescript' ? 'ts' : 'js';
   if ('code' in program) return { path: resolve(cwd, `[exec].${extension}`), source: program.code };
-  const { readFileSync } = await import('node:fs');
   return { path: resolve(cwd, `[stdin].${extension}`), source: readFileSync(0, 'utf8') };
+}
+
+/** A pipe (`prisn run --runtime js <(…)`) gives its bytes once, and has no place in the file system to import from. */
+function readOnce(file: string): { path: string; source: string } {
+  return { path: resolve(file), source: readFileSync(file, 'utf8') };
+}
+
+function isRegular(file: string): boolean {
+  return statSync(file).isFile();
 }
 
 /** Unique on this machine: no other process has this pid at this time. (A cryptographic source costs 2 ms to load.) */

@@ -1,9 +1,9 @@
-/** Runs the command as its users do: `bin/prisn` as a process, with a home of its own. */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** Runs the command as its users do: `bin/prisn` as a process, with a home of its own and no terminal. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Scratch } from './scratch.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 export const bin = join(root, 'bin/prisn');
@@ -13,6 +13,10 @@ export interface Result {
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
+  /** The pid, which is the id of its session too. */
+  readonly pid: number;
+  /** From the start of the process to its exit. */
+  readonly elapsedMs: number;
 }
 
 export interface RunOptions {
@@ -22,42 +26,77 @@ export interface RunOptions {
   readonly stdin?: string | Uint8Array;
   /** Another program in the place of `bin/prisn`, with what comes before the words. */
   readonly command?: readonly [string, ...string[]];
+  /** When it is killed, with its group: a test fails then by what it expects of the result. */
+  readonly timeoutMs?: number;
+  /** latin1 keeps every byte apart, also where a program writes what is not UTF-8. */
+  readonly encoding?: 'utf8' | 'latin1';
 }
 
-/** A folder that is gone when the process ends. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'prisn-test-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
+/** What is kept of each stream: its end. */
+const keptBytes = 16 * 2 ** 20;
 
 /** One for all runs of a test file, so that nothing is written to the user's own. */
-export const home = temporaryFolder();
+const home = new Scratch().root;
 
-/** The environment of a run: a plain one, without what a test runner or a Python environment adds. */
+/** The environment of a run: a plain one, without what a test runner or a Python environment adds, and this very node first. */
 export function environment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const { PATH, HOME, LANG, TMPDIR } = process.env;
+  const { HOME, LANG, TMPDIR } = process.env;
+  const PATH = [dirname(process.execPath), process.env['PATH']].join(delimiter);
   return { PATH, HOME, LANG, TMPDIR, PRISN_HOME: home, ...extra };
 }
 
-export function prisn(
+/** Starts a run, for those that look at it while it lasts. */
+export function startPrisn(
   words: readonly string[],
   { cwd = root, env = {}, stdin, command = [bin] }: RunOptions = {},
-): Promise<Result> {
+): ChildProcess {
   const [file, ...before] = command;
   const child = spawn(file, [...before, ...words], {
     cwd,
     env: environment(env),
     stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    detached: true,
   });
+  // Many programs end without reading it.
   child.stdin?.on('error', () => {}).end(stdin);
-  const chunks: { stdout: Buffer[]; stderr: Buffer[] } = { stdout: [], stderr: [] };
-  child.stdout?.on('data', (chunk: Buffer) => chunks.stdout.push(chunk));
-  child.stderr?.on('data', (chunk: Buffer) => chunks.stderr.push(chunk));
+  return child;
+}
+
+export function prisn(words: readonly string[], options: RunOptions = {}): Promise<Result> {
+  const { encoding = 'utf8', timeoutMs = 60_000 } = options;
+  const startedAt = performance.now();
+  const child = startPrisn(words, options);
+  const { pid = 0 } = child;
+  const [stdout, stderr] = [endOf(child.stdout), endOf(child.stderr)];
+  let elapsedMs = 0;
+  child.once('exit', () => {
+    elapsedMs = Math.round(performance.now() - startedAt);
+  });
   return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      resolve({ code, signal, stdout: Buffer.concat(chunks.stdout).toString(), stderr: Buffer.concat(chunks.stderr).toString() });
+    child.once('error', reject);
+    child.once('spawn', () => {
+      const giveUp = setTimeout(() => process.kill(-pid, 'SIGKILL'), timeoutMs);
+      child.once('close', (code, signal) => {
+        clearTimeout(giveUp);
+        resolve({ code, signal, stdout: stdout().toString(encoding), stderr: stderr().toString(encoding), pid, elapsedMs });
+      });
     });
   });
+}
+
+/** The exit code as a shell gives it: 128 + n for signal n. */
+export function shellCodeOf({ code, signal }: Pick<Result, 'code' | 'signal'>): number {
+  return code ?? 128 + (signal ? constants.signals[signal] : 0);
+}
+
+/** Reads a stream, and forgets all but its end. */
+function endOf(stream: ChildProcess['stdout']): () => Buffer {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  stream?.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    while (bytes - (chunks[0]?.length ?? 0) > keptBytes) bytes -= chunks.shift()?.length ?? 0;
+  });
+  return () => Buffer.concat(chunks);
 }

@@ -1,20 +1,18 @@
 /**
  * Verdicts kept on disk, one file a program, named by a hash of what was asked.
  *
- * A file is written whole under a name of its own and renamed into place, so that a reader sees an old or a new one and
- * never a half. It is believed only when this user alone could have written it, in the format of this version, for the
- * same question, and while every input stands as it did. Everything else is a miss; a cache never fails a run.
- * The package.json of prisn and of esbuild are inputs too, so that an update of either renews all verdicts.
+ * A verdict holds for the same question, asked by the same judge, while every input stands as it did. Everything else is
+ * a miss; a cache never fails a run. The judge is the files of this folder as they stand, the Node that compiles and
+ * resolves for them, and the packages that they use: an update of any of these renews all verdicts.
  */
 import { findPackageJSON } from 'node:module';
-import { join } from 'node:path';
-import type { Entry, Verdict } from './graph.ts';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readOwn, replaceFile, stateOf } from '../kept-file.ts';
+import type { Question, Verdict } from './graph.ts';
 import { compareInputs, hashOf, type InputRecord, Inputs } from './inputs.ts';
 
 const fs = process.getBuiltinModule('node:fs');
-
-/** Raise it when the meaning of a stored verdict changes. */
-const format = 1;
 
 /** Bounds of the directory; a sweep goes a tenth below. */
 const bounds = { files: 500, bytes: 50 * 2 ** 20 };
@@ -24,11 +22,10 @@ const entryBytes = 8 * 2 ** 20;
 const sweepEvery = 16;
 
 interface Stored {
-  readonly format: number;
   readonly question: string;
   readonly inputs: InputRecord;
-  /** The package.json of prisn and of esbuild. */
-  readonly tools: InputRecord;
+  /** The package.json of each package that judges. */
+  readonly packages: InputRecord;
   readonly verdict: Verdict;
 }
 
@@ -41,60 +38,45 @@ export class VerdictCache {
   }
 
   /** @returns a verdict whose inputs are unchanged, with the paths of these */
-  find(entry: Entry): { verdict: Verdict; files: readonly string[] } | undefined {
+  find(question: Question): { verdict: Verdict; files: readonly string[] } | undefined {
     try {
-      const stored = this.#read(entry);
+      const stored = this.#read(question);
       if (!stored) return undefined;
       const compared = compareInputs(stored.inputs);
-      if (!compared.same || !compareInputs(stored.tools).same) return undefined;
-      if (compared.fresh) this.#write(entry, { ...stored, inputs: compared.fresh });
+      if (!compared.same || !compareInputs(stored.packages).same) return undefined;
+      if (compared.fresh) this.#write(question, { ...stored, inputs: compared.fresh });
       return { verdict: stored.verdict, files: stored.inputs.files.map(({ path }) => path) };
     } catch {
       return undefined;
     }
   }
 
-  keep(entry: Entry, verdict: Verdict, inputs: Inputs): void {
+  keep(question: Question, verdict: Verdict, inputs: Inputs): void {
     try {
       if (inputs.bytes > entryBytes) return;
-      this.#write(entry, { format, question: questionOf(entry), inputs: inputs.record(), tools: toolRecord(), verdict });
+      this.#write(question, { question: textOf(question), inputs: inputs.record(), packages: packageRecord(), verdict });
     } catch {
       // A full disk or a read-only home costs the next run its head start, nothing else.
     }
   }
 
-  #path(entry: Entry): string {
-    return join(this.#directory, `${hashOf(Buffer.from(questionOf(entry)))}.json`);
+  #path(question: Question): string {
+    return join(this.#directory, `${hashOf(Buffer.from(textOf(question)))}.json`);
   }
 
-  #read(entry: Entry): Stored | undefined {
-    const file = fs.openSync(this.#path(entry), 'r');
-    try {
-      const { uid, mode } = fs.fstatSync(file);
-      if (uid !== process.getuid?.() || (mode & 0o022) !== 0) return undefined;
-      const stored = JSON.parse(fs.readFileSync(file, 'utf8')) as Stored;
-      const isOurs = stored.format === format && stored.question === questionOf(entry) && isVerdict(stored.verdict);
-      return isOurs ? stored : undefined;
-    } finally {
-      fs.closeSync(file);
-    }
+  #read(question: Question): Stored | undefined {
+    const text = readOwn(this.#path(question));
+    if (text === undefined) return undefined;
+    const stored = JSON.parse(text) as Stored;
+    return stored.question === textOf(question) && isVerdict(stored.verdict) ? stored : undefined;
   }
 
-  #write(entry: Entry, stored: Stored): void {
+  #write(question: Question, stored: Stored): void {
     const text = JSON.stringify(stored);
     if (text.length > entryBytes) return;
-    fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    const path = this.#path(entry);
-    const isNew = !fs.statSync(path, { throwIfNoEntry: false });
-    const temporary = `${path}.${process.pid}`;
-    try {
-      fs.rmSync(temporary, { force: true });
-      fs.writeFileSync(temporary, text, { mode: 0o600, flag: 'wx' });
-      fs.renameSync(temporary, path);
-    } catch (error) {
-      fs.rmSync(temporary, { force: true });
-      throw error;
-    }
+    const path = this.#path(question);
+    const isNew = !stateOf(path);
+    replaceFile(path, text);
     if (isNew) this.#sweepSometimes();
   }
 
@@ -123,15 +105,33 @@ function sweep(directory: string, names: readonly string[]): void {
   }
 }
 
-function toolRecord(): InputRecord {
-  const tools = new Inputs();
-  for (const name of ['..', 'esbuild']) tools.read(findPackageJSON(name, import.meta.url) ?? '');
-  return tools.record();
+function packageRecord(): InputRecord {
+  const packages = new Inputs();
+  for (const name of ['acorn', 'es-module-lexer', 'esbuild']) packages.read(findPackageJSON(name, import.meta.url) ?? name);
+  return packages.record();
 }
 
 /** All that decides a verdict beside the disk. */
-function questionOf({ path, source, force }: Entry): string {
-  return JSON.stringify([path, force, source ?? null]);
+function textOf({ path, source, force }: Question): string {
+  return JSON.stringify([judge(), path, force, source ?? null]);
+}
+
+let knownJudge: readonly string[] | undefined;
+
+function judge(): readonly string[] {
+  knownJudge ??= [process.version, ...judgeFiles().map((path) => `${path} ${stateOf(path)?.stamp}`)];
+  return knownJudge;
+}
+
+/** A build makes this folder of `dist` anew, so its own stamp tells; sources may be edited in place. */
+function judgeFiles(): string[] {
+  const file = fileURLToPath(import.meta.url);
+  const folder = dirname(file);
+  if (extname(file) !== '.ts') return [folder];
+  return fs
+    .readdirSync(folder)
+    .toSorted()
+    .map((name) => join(folder, name));
 }
 
 function isVerdict(value: unknown): value is Verdict {

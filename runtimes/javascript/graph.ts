@@ -12,7 +12,7 @@ import type { Program, ProgramModule } from '../../src/model/task.ts';
 import type { Inputs } from './inputs.ts';
 import { lackedWords, moduleWords } from './lacks.ts';
 import { detectFormat } from './format.ts';
-import { type FileKind, fileKind, type Kind, resolveImport } from './resolve.ts';
+import { type FileKind, fileKind, isTypeScript, type Kind, resolveImport } from './resolve.ts';
 import type { Finding, Scan } from './scan.ts';
 import { scan } from './scanner.ts';
 import type { TsConfig } from './tsconfig.ts';
@@ -21,10 +21,19 @@ import { NodeOnly, ProgramFailure } from './verdicts.ts';
 
 export type Verdict =
   | { readonly choice: 'isolate'; readonly program: Program }
-  /** `line` is 1-based and of the file as its author wrote it. */
-  | { readonly choice: 'node'; readonly file: string; readonly line?: number; readonly what: string };
+  /**
+   * `line` is 1-based and of the file as its author wrote it; `typescript` says whether any of the modules that were seen
+   * up to there is to be translated.
+   */
+  | {
+      readonly choice: 'node';
+      readonly file: string;
+      readonly line?: number;
+      readonly what: string;
+      readonly typescript: boolean;
+    };
 
-export interface Entry {
+export interface Question {
   /** Absolute real path; made up where `source` is given. */
   readonly path: string;
   /** The program's text, as `sourceText` gives it, when it is in no file. */
@@ -45,8 +54,8 @@ interface Analysed {
  * @throws ProgramFailure when the program cannot run anywhere: an import that does not exist, TypeScript's syntax
  * @throws PrisnError `cannot_run` when an isolate was asked for by force and cannot be built
  */
-export async function analyse(entry: Entry, inputs: Inputs): Promise<Verdict> {
-  const graph = new Graph(entry, inputs);
+export async function analyse(question: Question, inputs: Inputs): Promise<Verdict> {
+  const graph = new Graph(question, inputs);
   try {
     return await graph.walk();
   } finally {
@@ -55,19 +64,19 @@ export async function analyse(entry: Entry, inputs: Inputs): Promise<Verdict> {
 }
 
 class Graph {
-  readonly #entry: Entry;
+  readonly #question: Question;
   readonly #inputs: Inputs;
   readonly #configs = new Map<string, Promise<TsConfig>>();
   /** Whether the translator runs. */
   translated = false;
 
-  constructor(entry: Entry, inputs: Inputs) {
-    this.#entry = entry;
+  constructor(question: Question, inputs: Inputs) {
+    this.#question = question;
     this.#inputs = inputs;
   }
 
   async walk(): Promise<Verdict> {
-    const { path, force } = this.#entry;
+    const { path, force } = this.#question;
     const modules: Record<string, ProgramModule> = {};
     const seen = new Set([path]);
     for (let wave = [path]; wave.length > 0; ) {
@@ -78,9 +87,10 @@ class Graph {
         const file = wave[index] as string;
         const { module, finding } = result.value;
         if (finding && force) throw cannotBuild(file, finding);
-        if (finding) return { choice: 'node', file, ...finding };
+        const typescript = [...seen, ...Object.values(module.imports)].some(isTypeScript);
+        if (finding) return { choice: 'node', file, ...finding, typescript };
         if (file !== path && module.format === 'script' && !force)
-          return { choice: 'node', file, what: 'is CommonJS and imported' };
+          return { choice: 'node', file, what: 'is CommonJS and imported', typescript };
         modules[file] = module;
         for (const target of Object.values(module.imports)) {
           if (seen.has(target)) continue;
@@ -109,7 +119,7 @@ class Graph {
   }
 
   #read(path: string): { text: string; kind: FileKind } {
-    const { source, path: entry } = this.#entry;
+    const { source, path: entry } = this.#question;
     const isInline = path === entry && source !== undefined;
     const kind = fileKind(path, this.#inputs, isInline);
     if (!kind) throw new NodeOnly('is of a kind that only node may know');
@@ -124,7 +134,7 @@ class Graph {
   }
 
   async #scanned(path: string, source: string, kind: Kind, typescript?: { config: TsConfig; map: string }): Promise<Analysed> {
-    const { force, source: inline } = this.#entry;
+    const { force, source: inline } = this.#question;
     const isInline = inline !== undefined;
     const isLarge = source.length > parsedCharacters;
     const format = kind !== 'detect' ? kind : isLarge ? 'script' : detectFormat(source);

@@ -2,33 +2,29 @@
  * The disk as one analysis saw it: each file that was read and each that was looked for and not there. Whoever keeps
  * the result of the analysis can tell by it, with a few stats, whether it would still come out the same.
  *
- * A stat says "unchanged" only when the file had been left alone for a while before it was looked at: a second write
- * within the clock's tick leaves the same size and times (git calls such entries racily clean,
- * https://git-scm.com/docs/racy-git). For those, and for every file whose stat differs, the content decides, so that a
- * `touch` or a checkout that brings the same bytes back costs one read and not an analysis.
+ * A stamp says "unchanged" only of a file that was settled when it was looked at. For the others, and where the stamp
+ * differs, the content decides, so that a `touch` or a checkout that brings the same bytes back costs one read and not
+ * an analysis.
  */
-import type { Stats } from 'node:fs';
+import { type FileState, stateOf } from '../kept-file.ts';
 
 /** Every run comes by here, and an `import` of node:fs evaluates its lazy parts as well: 2.5 ms. */
 const fs = process.getBuiltinModule('node:fs');
 
-/** Size in bytes, mtime and ctime in ms, inode. */
-type Identity = readonly [size: number, mtimeMs: number, ctimeMs: number, ino: number];
-
 /** What can be written down of the inputs. */
 export interface InputRecord {
-  /** When the analysis began, ms since the epoch. */
-  readonly takenAtMs: number;
-  readonly files: readonly { readonly path: string; readonly real: string; readonly identity: Identity; readonly hash: string }[];
+  readonly files: readonly {
+    readonly path: string;
+    readonly real: string;
+    readonly stamp: string;
+    readonly isSettled: boolean;
+    readonly hash: string;
+  }[];
   readonly absent: readonly string[];
 }
 
-/** Times of files are trusted when they are at least this much older than the look at them. */
-const racyMs = 2000;
-
 export class Inputs {
-  readonly #takenAtMs = Date.now();
-  readonly #files = new Map<string, { identity: Identity; bytes: Buffer; real: string }>();
+  readonly #files = new Map<string, { state: FileState; bytes: Buffer }>();
   readonly #absent = new Set<string>();
 
   /** Absolute paths of the files that were read. */
@@ -43,7 +39,7 @@ export class Inputs {
 
   /** Whether `path` is a regular file (or a link to one). An answer of yes is recorded when the file is read. */
   isFile(path: string): boolean {
-    const found = this.#files.has(path) || statOf(path) !== undefined;
+    const found = this.#files.has(path) || regularFile(path) !== undefined;
     if (!found) this.#absent.add(path);
     return found;
   }
@@ -55,19 +51,23 @@ export class Inputs {
   read(path: string): string | undefined {
     const known = this.#files.get(path);
     if (known) return sourceText(known.bytes.toString('utf8'));
-    const stats = statOf(path);
-    if (!stats) {
+    const state = regularFile(path);
+    if (!state) {
       this.#absent.add(path);
       return undefined;
     }
     const bytes = fs.readFileSync(path);
-    this.#files.set(path, { identity: identityOf(stats), bytes, real: fs.realpathSync.native(path) });
+    this.#files.set(path, { state, bytes });
     return sourceText(bytes.toString('utf8'));
   }
 
+  /** @throws system errors when a file is gone since */
   record(): InputRecord {
-    const files = Array.from(this.#files, ([path, { identity, bytes, real }]) => ({ path, real, identity, hash: hashOf(bytes) }));
-    return { takenAtMs: this.#takenAtMs, files, absent: [...this.#absent] };
+    const files = Array.from(this.#files, ([path, { state, bytes }]) => {
+      const { stamp, isSettled } = state;
+      return { path, real: fs.realpathSync.native(path), stamp, isSettled, hash: hashOf(bytes) };
+    });
+    return { files, absent: [...this.#absent] };
   }
 }
 
@@ -77,43 +77,30 @@ export class Inputs {
  *   comparison cheaper, because contents had to be read for this one
  */
 export function compareInputs(record: InputRecord): { same: false } | { same: true; fresh?: InputRecord } {
-  const takenAtMs = Date.now();
   let read = false;
   const files = [];
   for (const file of record.files) {
-    const stats = statOf(file.path);
-    if (!stats) return { same: false };
-    const identity = identityOf(stats);
-    if (isTrusted(file.identity, record.takenAtMs) && identity.every((value, index) => value === file.identity[index])) {
+    const state = regularFile(file.path);
+    if (!state) return { same: false };
+    const { stamp, isSettled } = state;
+    if (file.isSettled && stamp === file.stamp) {
       files.push(file);
       continue;
     }
     if (fs.realpathSync.native(file.path) !== file.real || hashOf(fs.readFileSync(file.path)) !== file.hash)
       return { same: false };
     read = true;
-    files.push({ ...file, identity });
+    files.push({ ...file, stamp, isSettled });
   }
-  if (record.absent.some((path) => statOf(path) !== undefined)) return { same: false };
-  const settled = read && files.every((file) => isTrusted(file.identity, takenAtMs));
-  return settled ? { same: true, fresh: { takenAtMs, files, absent: record.absent } } : { same: true };
+  if (record.absent.some((path) => regularFile(path) !== undefined)) return { same: false };
+  const isSettled = read && files.every((file) => file.isSettled);
+  return isSettled ? { same: true, fresh: { files, absent: record.absent } } : { same: true };
 }
 
-function isTrusted([, mtimeMs, ctimeMs]: Identity, takenAtMs: number): boolean {
-  return Math.max(mtimeMs, ctimeMs) < takenAtMs - racyMs;
-}
-
-/** Undefined unless `path` is a regular file; what cannot be reached is not there. */
-function statOf(path: string): Stats | undefined {
-  try {
-    const stats = fs.statSync(path, { throwIfNoEntry: false });
-    return stats?.isFile() ? stats : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function identityOf(stats: Stats): Identity {
-  return [stats.size, stats.mtimeMs, stats.ctimeMs, stats.ino];
+/** Undefined unless `path` is a regular file, links followed. */
+function regularFile(path: string): FileState | undefined {
+  const state = stateOf(path);
+  return state?.isFile ? state : undefined;
 }
 
 /**

@@ -41,7 +41,6 @@ const absent: readonly LackedNames[] = [
     ],
     because: 'web streams are not in isolates',
   },
-  { names: ['Blob', 'File', 'FormData'], because: 'blobs and forms are not in isolates' },
   {
     names: ['MessageChannel', 'MessagePort', 'MessageEvent', 'BroadcastChannel', 'Worker'],
     because: 'an isolate has no threads to talk to',
@@ -51,19 +50,11 @@ const absent: readonly LackedNames[] = [
     names: ['Navigator', 'navigator', 'Storage', 'localStorage', 'sessionStorage'],
     because: 'an isolate has no machine or disk',
   },
-  { names: ['URLPattern', 'QuotaExceededError'], because: 'not in isolates' },
-  { names: ['Crypto', 'CryptoKey', 'SubtleCrypto'], because: 'of crypto, isolates have random values' },
+  { names: ['URLPattern'], because: 'not in isolates' },
+  { names: ['CryptoKey', 'SubtleCrypto'], because: 'of crypto, isolates have random values' },
   {
-    names: [
-      'Performance',
-      'PerformanceEntry',
-      'PerformanceMark',
-      'PerformanceMeasure',
-      'PerformanceObserver',
-      'PerformanceObserverEntryList',
-      'PerformanceResourceTiming',
-    ],
-    because: 'of performance, isolates have the clock and marks',
+    names: ['PerformanceObserver', 'PerformanceObserverEntryList', 'PerformanceResourceTiming'],
+    because: 'of performance, isolates have the clock, marks and measures',
   },
 ];
 
@@ -83,11 +74,27 @@ const partly: readonly PartlyProvided[] = [
     has: ['env', 'argv', 'exit', 'exitCode', 'cwd', 'stdout.write', 'stderr.write'],
     because: 'an isolate is not a process',
   },
-  { object: 'performance', has: ['now', 'timeOrigin', 'mark', 'measure', 'toJSON'], because: 'not in isolates' },
+  {
+    object: 'performance',
+    has: [
+      'now',
+      'timeOrigin',
+      'toJSON',
+      'mark',
+      'measure',
+      'clearMarks',
+      'clearMeasures',
+      'getEntries',
+      'getEntriesByName',
+      'getEntriesByType',
+    ],
+    because: 'of performance, isolates have the clock, marks and measures',
+  },
   { object: 'crypto', has: ['getRandomValues', 'randomUUID'], because: 'of crypto, isolates have random values' },
   { object: 'import.meta', has: ['url', 'filename', 'dirname', 'main'], because: 'not in isolates' },
-  { object: 'URL', lacks: ['createObjectURL', 'revokeObjectURL'], because: 'blobs are not in isolates' },
+  { object: 'URL', lacks: ['createObjectURL', 'revokeObjectURL'], because: 'an isolate has no store of blobs' },
   { object: 'WebAssembly', lacks: ['compileStreaming', 'instantiateStreaming'], because: 'web streams are not in isolates' },
+  { object: 'Atomics', lacks: ['waitAsync'], because: 'no other thread wakes an isolate' },
   { object: 'console', lacks: ['Console'], because: "a class of node's" },
 ];
 
@@ -100,10 +107,11 @@ const inlineNames = builtinModules.filter((name) => /^\w+$/.test(name) && !['con
 const absentByName = new Map(absent.flatMap((row) => row.names.map((name) => [name, row.because] as const)));
 const partlyByName = new Map(partly.map((row) => [row.object, row]));
 
-/** Every free name that a scan has to look at. */
-export function watchedNames(isInline: boolean): ReadonlySet<string> {
-  return new Set([...absentByName.keys(), ...partlyByName.keys(), ...globalObjects, ...(isInline ? inlineNames : [])]);
-}
+/** Every free name that a scan has to look at; of inline code there are more. */
+export const watchedNames = onceEach(
+  (isInline): ReadonlySet<string> =>
+    new Set([...absentByName.keys(), ...partlyByName.keys(), ...globalObjects, ...(isInline ? inlineNames : [])]),
+);
 
 /** Stands in a path for a member that cannot be known before it runs, such as `process[name]`. */
 export const unknownMember = '[…]';
@@ -142,11 +150,21 @@ export const moduleWords = new RegExp(`(?<!${part})(?:import|export)(?!${part})`
  * One regular expression that finds every word of the table, and the names that prisn keeps for itself. A source without
  * a match, and without the words of modules, has nothing that an isolate lacks, whatever else it says.
  */
-export function lackedWords(isInline: boolean): RegExp {
+export const lackedWords = onceEach((isInline): RegExp => {
   const members = partly.flatMap((row) => row.lacks ?? []);
   const objects = partly.flatMap(({ object, has }) =>
     has && object !== 'import.meta' ? [`${object}(?!\\.(?:${has.join('|').replaceAll('.', '\\.')})(?!${part}))`] : [],
   );
   const names = [...globalObjects, ...absentByName.keys(), ...(isInline ? inlineNames : [])];
   return new RegExp(`(?<!${part})(?:${[...names, ...members, ...objects].join('|')})(?!${part})|\\$impt\\$|\\$importMeta`);
+});
+
+/** Makes the one for files and the one for inline code when it is first asked for: a program may have many modules. */
+function onceEach<T extends object>(make: (isInline: boolean) => T): (isInline: boolean) => T {
+  const made = new Map<boolean, T>();
+  return (isInline) => {
+    const value = made.get(isInline) ?? make(isInline);
+    made.set(isInline, value);
+    return value;
+  };
 }

@@ -12,7 +12,7 @@ import { join, relative } from 'node:path';
 import { errnoOf, messageOf, PrisnError } from '../../src/base/error.ts';
 import type { Program } from '../../src/model/task.ts';
 import type { VerdictCache } from './cache.ts';
-import type { Entry, Verdict } from './graph.ts';
+import type { Question, Verdict } from './graph.ts';
 import { detectFormat } from './format.ts';
 import { Inputs, sourceText } from './inputs.ts';
 import { lackedWords, moduleWords } from './lacks.ts';
@@ -22,9 +22,9 @@ import { ProgramFailure } from './verdicts.ts';
 export type Loaded =
   /** `files`: absolute paths of all that was read for it, package.json and tsconfig.json included. */
   | { readonly choice: 'isolate'; readonly program: Program; readonly files: readonly string[] }
-  /** `why` completes "node runs it, since …": `src/x.js:3 imports 'node:fs'`. */
-  | { readonly choice: 'node'; readonly why: string }
-  /** The program fails before its first line, with exit code 1; `message` is what it would have written to stderr. */
+  /** `why` completes "node runs it, since …": `src/x.js:3 imports 'node:fs'`. `typescript`: whether it is known to have any. */
+  | { readonly choice: 'node'; readonly why: string; readonly typescript: boolean }
+  /** The program fails before its first line, with exit code 1; `message` is what it would have written to stderr, newline included. */
   | { readonly choice: 'fails'; readonly message: string };
 
 export interface LoadOptions {
@@ -32,7 +32,7 @@ export interface LoadOptions {
   readonly cacheDir?: string;
   /** An isolate whatever the scan says, unless none can be built. */
   readonly force?: boolean;
-  /** The program's text when it is in no file; `entry` is then a made-up path in the directory that imports start from. */
+  /** The program's text when it is in no file; `file` is then a made-up path in the directory that imports start from. */
   readonly source?: string;
 }
 
@@ -42,21 +42,22 @@ export interface LoadOptions {
  */
 export async function loadProgram(file: string, options: LoadOptions): Promise<Loaded> {
   const { cacheDir, force = false, source } = options;
-  const entry: Entry = source === undefined ? { path: realPath(file), force } : { path: file, force, source: sourceText(source) };
+  const question: Question =
+    source === undefined ? { path: realPath(file), force } : { path: file, force, source: sourceText(source) };
   const inputs = new Inputs();
-  const atOnce = isTypeScript(entry.path) ? undefined : loadAtOnce(entry, inputs);
+  const atOnce = isTypeScript(question.path) ? undefined : loadAtOnce(question, inputs);
   if (atOnce) return present(atOnce, inputs.paths);
 
   const cache = cacheDir === undefined ? undefined : await openCache(cacheDir);
-  const kept = cache?.find(entry);
+  const kept = cache?.find(question);
   if (kept) return present(kept.verdict, kept.files);
   const { analyse } = await import('./graph.ts');
   try {
-    const verdict = await analyse(entry, inputs);
-    cache?.keep(entry, verdict, inputs);
+    const verdict = await analyse(question, inputs);
+    cache?.keep(question, verdict, inputs);
     return present(verdict, inputs.paths);
   } catch (error) {
-    if (error instanceof ProgramFailure) return { choice: 'fails', message: error.message };
+    if (error instanceof ProgramFailure) return { choice: 'fails', message: `${error.message}\n` };
     throw error;
   }
 }
@@ -80,7 +81,7 @@ function unreadable(file: string, cause: unknown): PrisnError {
 }
 
 /** The program, when its text shows without being parsed that it is one module which lacks nothing. */
-function loadAtOnce({ path, source }: Entry, inputs: Inputs): Verdict | undefined {
+function loadAtOnce({ path, source }: Question, inputs: Inputs): Verdict | undefined {
   const isInline = source !== undefined;
   let text = source;
   try {
@@ -112,8 +113,8 @@ function kindOrUndefined(path: string, inputs: Inputs, isInline: boolean): Kind 
 
 function present(verdict: Verdict, files: readonly string[]): Loaded {
   if (verdict.choice === 'isolate') return { ...verdict, files };
-  const { file, line, what } = verdict;
+  const { file, line, what, typescript } = verdict;
   const fromHere = relative(process.cwd(), file);
   const shown = fromHere.startsWith('..') ? file : fromHere;
-  return { choice: 'node', why: `${shown}${line === undefined ? '' : `:${line}`} ${what}` };
+  return { choice: 'node', why: `${shown}${line === undefined ? '' : `:${line}`} ${what}`, typescript };
 }

@@ -73,8 +73,11 @@ export function fileKind(path: string, inputs: Inputs, isInline = false): FileKi
   }
 }
 
-/** The `type` of the nearest package.json (https://nodejs.org/api/packages.html#determining-module-system). */
-function packageKind(directory: string, inputs: Inputs): Kind {
+/**
+ * The `type` of the nearest package.json (https://nodejs.org/api/packages.html#determining-module-system).
+ * @throws NodeOnly where that is damaged
+ */
+export function packageKind(directory: string, inputs: Inputs): Kind {
   if (basename(directory) !== 'node_modules') {
     const path = join(directory, 'package.json');
     const text = inputs.read(path);

@@ -39,20 +39,21 @@ export function reservedName(source: string): { name: string; at: number } | und
   return [importName, metaName].map((name) => ({ name, at: source.indexOf(name) })).find(({ at }) => at >= 0);
 }
 
-interface Place {
+/** Where one of our names goes. */
+interface Edit {
   /** Offset of the keyword `import`. */
   readonly start: number;
 }
 
 /** The source with our names where `import()` and `import.meta` (in one word) start. */
-export function withNames(source: string, dynamicImports: readonly Place[], metas: readonly Place[]): string {
-  const places = [
+export function withNames(source: string, dynamicImports: readonly Edit[], metas: readonly Edit[]): string {
+  const edits = [
     ...dynamicImports.map(({ start }) => ({ start, name: importName })),
     ...metas.map(({ start }) => ({ start, name: metaName })),
   ].toSorted((a, b) => a.start - b.start);
   let code = '';
   let done = 0;
-  for (const { start, name } of places) {
+  for (const { start, name } of edits) {
     code += source.slice(done, start) + name;
     done = start + name.length;
   }

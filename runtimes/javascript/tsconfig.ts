@@ -40,13 +40,13 @@ const passedOn = [
  * @param directory absolute path of the directory of a source file
  * @throws ProgramFailure when a tsconfig.json does not parse
  */
-export async function tsconfigFor(directory: string, inputs: Inputs): Promise<TsConfig> {
+export function tsconfigFor(directory: string, inputs: Inputs): TsConfig {
   const path = join(directory, 'tsconfig.json');
   if (inputs.read(path) === undefined) {
     const parent = dirname(directory);
     return parent === directory ? { compilerOptions: {} } : tsconfigFor(parent, inputs);
   }
-  const options = await optionsOf(path, inputs, []);
+  const options = optionsOf(path, inputs, []);
   const compilerOptions = Object.fromEntries(passedOn.filter((name) => name in options).map((name) => [name, options[name]]));
   // Somebody else was to compile the JSX; here nobody follows.
   if (compilerOptions['jsx'] === 'preserve' || compilerOptions['jsx'] === 'react-native') compilerOptions['jsx'] = 'react-jsx';
@@ -55,12 +55,12 @@ export async function tsconfigFor(directory: string, inputs: Inputs): Promise<Ts
 }
 
 /** The compilerOptions of a file over those of the files that it extends; of several the last wins. */
-async function optionsOf(path: string, inputs: Inputs, above: readonly string[]): Promise<Options> {
+function optionsOf(path: string, inputs: Inputs, above: readonly string[]): Options {
   const text = inputs.read(path);
   if (text === undefined || above.includes(path)) return {};
-  const file = await parseConfig(path, text);
+  const file = parseConfig(path, text);
   const bases = [file['extends'] ?? []].flat().filter((base) => typeof base === 'string');
-  const inherited = await Promise.all(bases.map((base) => optionsOf(extendedPath(base, path, inputs), inputs, [...above, path])));
+  const inherited = bases.map((base) => optionsOf(extendedPath(base, path, inputs), inputs, [...above, path]));
   const own = isRecord(file['compilerOptions']) ? { ...file['compilerOptions'] } : {};
   if (typeof own['baseUrl'] === 'string') own['baseUrl'] = resolve(dirname(path), own['baseUrl']);
   if (isRecord(own['paths'])) own['pathsBase'] = dirname(path);
@@ -111,17 +111,28 @@ function aliasesOf({ paths, baseUrl, pathsBase }: Options): Aliases | undefined 
   };
 }
 
-/** A tsconfig.json is JSON with comments and trailing commas: an expression of JavaScript. */
-async function parseConfig(path: string, text: string): Promise<Record<string, unknown>> {
-  const { parseExpressionAt } = await import('acorn');
+/** A tsconfig.json is JSON, or with comments and trailing commas an expression of JavaScript. */
+function parseConfig(path: string, text: string): Record<string, unknown> {
   try {
-    const expression = parseExpressionAt(text, 0, { ecmaVersion: 'latest' });
-    const value = valueOf(expression);
+    const value = parseJson(text) ?? parseLoosely(text);
     if (isRecord(value)) return value;
     throw new SyntaxError('not an object');
   } catch (cause) {
     throw new ProgramFailure(`${path} is not a configuration of TypeScript: ${(cause as Error).message}`, { cause });
   }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseLoosely(text: string): unknown {
+  const { parseExpressionAt } = createRequire(import.meta.url)('acorn') as typeof import('acorn');
+  return valueOf(parseExpressionAt(text, 0, { ecmaVersion: 'latest' }));
 }
 
 function valueOf(node: Expression): unknown {

@@ -7,17 +7,15 @@
  * enclosing scope binds. So a word in a string, a property or a variable of the user's own is not taken for a global.
  * Out of reach stay names that only exist at run time: `eval`, `new Function`, a sloppy function's `this`.
  */
-import type { AnyNode, ImportExpression, MemberExpression, MetaProperty, Pattern, Program, Property } from 'acorn';
+import type { AnyNode, Function as FunctionNode, ImportExpression, MetaProperty, Pattern, Program } from 'acorn';
 import { wrapperNames } from './format.ts';
 import { globalObjects, unknownMember } from './lacks.ts';
+import { boundNames, Scope } from './scope.ts';
+import { type Taken, takenOf } from './taken.ts';
 
-export interface Use {
+export interface Use extends Taken {
   /** Offset in the source. */
   readonly at: number;
-  /** The name, then the members taken of it. */
-  readonly path: readonly string[];
-  /** The last object is only asked whether it is there: `typeof process`. */
-  readonly tested: boolean;
 }
 
 export interface Uses {
@@ -25,26 +23,6 @@ export interface Uses {
   readonly free: readonly Use[];
   readonly dynamicImports: readonly ImportExpression[];
   readonly metas: readonly MetaProperty[];
-}
-
-class Scope {
-  readonly names = new Set<string>();
-  readonly parent: Scope | undefined;
-  /** Whether `var` ends up here. */
-  readonly isFunction: boolean;
-
-  constructor(parent: Scope | undefined, isFunction: boolean) {
-    this.parent = parent;
-    this.isFunction = isFunction;
-  }
-
-  binds(name: string): boolean {
-    return this.names.has(name) || (this.parent?.binds(name) ?? false);
-  }
-
-  get functionScope(): Scope {
-    return this.isFunction || !this.parent ? this : this.parent.functionScope;
-  }
 }
 
 /**
@@ -78,12 +56,12 @@ class Walk {
   #visit(node: AnyNode, scope: Scope): void {
     switch (node.type) {
       case 'Identifier':
-        if (this.#watched.has(node.name)) this.#refer(node, [node.name], scope);
+        if (this.#watched.has(node.name)) this.#refer(node, node.name, scope);
         return;
       case 'MetaProperty':
         if (node.meta.name !== 'import') return;
         this.#metas.push(node);
-        this.#refer(node, ['import.meta'], scope);
+        this.#refer(node, 'import.meta', scope);
         return;
       case 'ImportDeclaration':
         for (const { local } of node.specifiers) scope.names.add(local.name);
@@ -94,45 +72,50 @@ class Walk {
       case 'VariableDeclaration':
         for (const { id } of node.declarations) this.#declare(id, node.kind === 'var' ? scope.functionScope : scope, node.kind);
         break;
-      case 'ClassDeclaration':
-      case 'ClassExpression':
-        if (node.type === 'ClassDeclaration' && node.id) scope.names.add(node.id.name);
-        scope = new Scope(scope, false);
-        if (node.id) scope.names.add(node.id.name);
+      default:
         break;
+    }
+    this.#children(node, this.#scopeInside(node, scope));
+  }
+
+  /** The scope of a node's children, with what its head declares. */
+  #scopeInside(node: AnyNode, scope: Scope): Scope {
+    switch (node.type) {
       case 'FunctionDeclaration':
       case 'FunctionExpression':
       case 'ArrowFunctionExpression':
-        return this.#function(node, scope);
-      case 'CatchClause':
-        scope = new Scope(scope, false);
-        if (node.param) this.#declare(node.param, scope, 'let');
-        break;
+        return this.#functionScope(node, scope);
+      case 'ClassDeclaration':
+      case 'ClassExpression': {
+        const inside = new Scope(scope, false);
+        if (node.id) inside.names.add(node.id.name);
+        if (node.id && node.type === 'ClassDeclaration') scope.names.add(node.id.name);
+        return inside;
+      }
+      case 'CatchClause': {
+        const inside = new Scope(scope, false);
+        if (node.param) this.#declare(node.param, inside, 'let');
+        return inside;
+      }
       case 'StaticBlock':
-        scope = new Scope(scope, true);
-        break;
+        return new Scope(scope, true);
       case 'BlockStatement':
       case 'ForStatement':
       case 'ForInStatement':
       case 'ForOfStatement':
       case 'SwitchStatement':
-        scope = new Scope(scope, false);
-        break;
+        return new Scope(scope, false);
       default:
-        break;
+        return scope;
     }
-    this.#children(node, scope);
   }
 
-  #function(
-    node: AnyNode & { type: 'FunctionDeclaration' | 'FunctionExpression' | 'ArrowFunctionExpression' },
-    outer: Scope,
-  ): void {
+  #functionScope(node: FunctionNode, outer: Scope): Scope {
     const scope = new Scope(outer, true);
     if (node.id) (node.type === 'FunctionDeclaration' ? outer : scope).names.add(node.id.name);
     if (node.type !== 'ArrowFunctionExpression') scope.names.add('arguments');
     for (const param of node.params) this.#declare(param, scope, 'let');
-    this.#children(node, scope);
+    return scope;
   }
 
   #children(node: AnyNode, scope: Scope): void {
@@ -148,64 +131,16 @@ class Walk {
   }
 
   #declare(pattern: Pattern, scope: Scope, kind: string): void {
-    for (const name of namesOf(pattern)) {
+    for (const name of boundNames(pattern)) {
       // The wrapper has bound the name already, and a `var` starts with node's value.
       const keepsNodesValue = kind === 'var' && this.#isCommonJs && scope.parent === undefined && wrapperNames.includes(name);
       if (!keepsNodesValue) scope.names.add(name);
     }
   }
 
-  /** Notes a use with the members that are taken of it, which stand further out in the tree. */
-  #refer(node: AnyNode, path: readonly string[], scope: Scope): void {
-    const members = [...path];
-    let outermost: AnyNode = node;
-    let depth = this.#ancestors.length - 1;
-    for (; depth >= 0; depth--) {
-      const parent = this.#ancestors[depth] as AnyNode;
-      if (parent.type === 'MemberExpression' && parent.object === outermost) members.push(memberName(parent));
-      else if (parent.type !== 'ChainExpression') break;
-      outermost = parent;
-    }
-    const parent = this.#ancestors[depth];
-    const uses = parent ? paths(parent, outermost, members) : [{ path: members, tested: false }];
-    this.#references.push({ scope, uses: uses.map((use) => ({ at: node.start, ...use })) });
-  }
-}
-
-/** What becomes of an object: its properties are taken by a pattern, or it is tested, or it goes somewhere. */
-function paths(parent: AnyNode, node: AnyNode, path: readonly string[]): Omit<Use, 'at'>[] {
-  if (parent.type === 'VariableDeclarator' && parent.init === node) return patternPaths(parent.id, path);
-  if (parent.type === 'AssignmentExpression' && parent.right === node) return patternPaths(parent.left, path);
-  if (parent.type === 'BinaryExpression' && parent.operator === 'in' && parent.right === node) {
-    const { left } = parent;
-    return [{ path: [...path, left.type === 'Literal' ? String(left.value) : unknownMember], tested: true }];
-  }
-  return [{ path, tested: isTest(parent, node) }];
-}
-
-function patternPaths(pattern: AnyNode, path: readonly string[]): Omit<Use, 'at'>[] {
-  if (pattern.type === 'AssignmentPattern') return patternPaths(pattern.left, path);
-  if (pattern.type !== 'ObjectPattern') return [{ path, tested: false }];
-  return pattern.properties.flatMap((property) =>
-    property.type === 'RestElement'
-      ? [{ path: [...path, unknownMember], tested: false }]
-      : patternPaths(property.value, [...path, keyName(property)]),
-  );
-}
-
-function isTest(parent: AnyNode, node: AnyNode): boolean {
-  switch (parent.type) {
-    case 'UnaryExpression':
-      return parent.operator === 'typeof' || parent.operator === '!';
-    case 'BinaryExpression':
-      return ['==', '!=', '===', '!==', 'instanceof'].includes(parent.operator);
-    case 'LogicalExpression':
-      return parent.operator === '&&' && parent.left === node;
-    case 'IfStatement':
-    case 'ConditionalExpression':
-      return parent.test === node;
-    default:
-      return false;
+  #refer(node: AnyNode, name: string, scope: Scope): void {
+    const uses = takenOf(node, name, this.#ancestors).map((taken) => ({ at: node.start, ...taken }));
+    this.#references.push({ scope, uses });
   }
 }
 
@@ -215,16 +150,6 @@ function throughGlobalObject(use: Use): readonly Use[] {
   if (!globalObjects.includes(name) || member === undefined) return [use];
   if (member === unknownMember) return [{ ...use, tested: false, path: [name] }];
   return throughGlobalObject({ ...use, path: use.path.slice(1) });
-}
-
-function memberName({ computed, property }: MemberExpression): string {
-  if (!computed && property.type === 'Identifier') return property.name;
-  return property.type === 'Literal' ? String(property.value) : unknownMember;
-}
-
-function keyName({ computed, key }: Pick<Property, 'computed' | 'key'>): string {
-  if (!computed && key.type === 'Identifier') return key.name;
-  return key.type === 'Literal' ? String(key.value) : unknownMember;
 }
 
 /** Whether a child is a mere name there: of a member, a property, a label, an export. */
@@ -246,25 +171,6 @@ function isNameOnly(node: AnyNode, key: string): boolean {
       return true;
     default:
       return false;
-  }
-}
-
-function namesOf(pattern: Pattern): string[] {
-  switch (pattern.type) {
-    case 'Identifier':
-      return [pattern.name];
-    case 'ObjectPattern':
-      return pattern.properties.flatMap((property) =>
-        namesOf(property.type === 'RestElement' ? property.argument : property.value),
-      );
-    case 'ArrayPattern':
-      return pattern.elements.flatMap((element) => (element ? namesOf(element) : []));
-    case 'RestElement':
-      return namesOf(pattern.argument);
-    case 'AssignmentPattern':
-      return namesOf(pattern.left);
-    case 'MemberExpression':
-      return [];
   }
 }
 

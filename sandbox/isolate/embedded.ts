@@ -7,10 +7,11 @@
  *
  * Entries block the thread, so a signal ends the process as it would end node.
  */
-import { fstatSync, readFileSync, writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { errnoOf, messageOf } from '../../src/base/error.ts';
 import { isTerminal, showsColors } from '../../src/base/terminal.ts';
-import { exitCodes, type Outcome } from '../../src/model/outcome.ts';
+import { exitCodeOfSignal, exitCodes } from '../../src/base/exit-codes.ts';
+import type { Outcome } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
 import { loadPrelude } from './prelude.ts';
 import { Session } from './session.ts';
@@ -20,6 +21,7 @@ const defaultHeapBytes = 4096 * 2 ** 20;
 
 /** Runs the program to its end; its output goes to this process's own descriptors, in order, each write finished. */
 export async function runEmbedded(task: IsolateTask): Promise<Outcome> {
+  adopt(task.env);
   const session = new Session(
     task,
     {
@@ -30,7 +32,7 @@ export async function runEmbedded(task: IsolateTask): Promise<Outcome> {
           session.end(unwritable(error));
         }
       },
-      readInput: () => (isTerminal(0) ? undefined : readInput()),
+      readInput: () => (isTerminal(0) ? undefined : readFileSync(0, 'utf8')),
       colors: { stdout: showsColors(1), stderr: showsColors(2) },
     },
     { prelude: await loadPrelude(), blocking: true, heapBytes: Math.max(defaultHeapBytes, task.limits.memoryBytes ?? 0) },
@@ -38,9 +40,21 @@ export async function runEmbedded(task: IsolateTask): Promise<Outcome> {
   return session.start();
 }
 
+/** What V8 and the choice of colours read from this process and not from the program's environment. */
+function adopt(env: Readonly<Record<string, string>>): void {
+  for (const name of ['TZ', 'FORCE_COLOR', 'NO_COLOR', 'TERM']) {
+    if (env[name] === process.env[name]) continue;
+    if (env[name] === undefined) delete process.env[name];
+    else process.env[name] = env[name];
+  }
+}
+
+/** signal(7). */
+const sigpipe = 13;
+
 /** A reader that went away ends the program as SIGPIPE would, without a word. */
 function unwritable(error: unknown): Outcome {
-  if (errnoOf(error) === 'EPIPE') return { reason: 'signal', signal: 'SIGPIPE', exitCode: 128 + 13 };
+  if (errnoOf(error) === 'EPIPE') return { reason: 'signal', signal: 'SIGPIPE', exitCode: exitCodeOfSignal(sigpipe) };
   return { reason: 'crashed', exitCode: exitCodes.failed, message: `cannot write the program's output: ${messageOf(error)}` };
 }
 
@@ -56,9 +70,4 @@ function writeFully(fd: number, data: Uint8Array): void {
       Atomics.wait(pause, 0, 0, 1);
     }
   }
-}
-
-function readInput(): string | undefined {
-  const stat = fstatSync(0);
-  return stat.isCharacterDevice() && !stat.isFIFO() ? undefined : readFileSync(0, 'utf8');
 }

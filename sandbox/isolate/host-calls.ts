@@ -24,13 +24,17 @@ export class HostCalls {
   readonly #io: SessionIo;
   readonly #control: SessionControl;
   readonly #fetches = new Map<number, AbortController>();
+  /** Requests that wait for one of the running ones to end. */
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+  #closed = false;
   readonly #started = process.hrtime();
   readonly functions: Host;
 
   constructor(io: SessionIo, sources: ProgramSources, control: SessionControl) {
     this.#io = io;
     this.#control = control;
-    this.functions = guarded({
+    const functions: Host = {
       write: (fd, data) => io.write(fd === 2 ? 2 : 1, data),
       timer: (delayMs, keepAlive) => control.timer(Number(delayMs), Boolean(keepAlive)),
       exit: (code) => control.exit(Number(code) & 0xff),
@@ -48,11 +52,15 @@ export class HostCalls {
       importModule: (id, referrer, specifier) => control.importModule(Number(id), String(referrer), String(specifier)),
       mapPosition: (file, line, column) => sources.position(String(file), Number(line), Number(column)),
       sourceLine: (file, line) => sources.line(String(file), Number(line)),
-    });
+      inNode: (name) => commonJs.includes(name) || name in globalThis,
+    };
+    this.functions = guarded(functions, () => this.#closed);
   }
 
   /** Lets go of what is still under way. */
   close(): void {
+    this.#closed = true;
+    this.#waiting.length = 0;
     for (const controller of this.#fetches.values()) controller.abort();
     this.#fetches.clear();
   }
@@ -75,19 +83,36 @@ export class HostCalls {
     const controller = new AbortController();
     this.#fetches.set(id, controller);
     this.#control.hold();
-    void web.startFetch(request, body, controller.signal).then((answer) => {
+    const start = async (): Promise<void> => {
+      const { ok, head, body: bytes } = await web.startFetch(request, body, controller.signal);
+      this.#running--;
+      this.#waiting.shift()?.();
+      if (this.#closed) return;
       this.#fetches.delete(id);
-      this.#control.deliver(id, answer.ok, answer.head, answer.body);
-    });
+      this.#control.deliver(id, ok, head, bytes);
+    };
+    const run = (): void => {
+      this.#running++;
+      void start();
+    };
+    if (this.#running < maxFetches) run();
+    else this.#waiting.push(run);
   }
 }
 
-/** Nothing that a function of the host throws reaches the guest as it is. */
-function guarded(functions: Host): Host {
+/** Fetches of one program at once: the body of each may take 100 MB of the host. */
+const maxFetches = 32;
+
+/** What node has in a CommonJS module beside the globals. */
+const commonJs: readonly string[] = ['require', 'module', 'exports', '__dirname', '__filename'];
+
+/** Nothing that a function of the host throws reaches the guest as it is, and what comes after the end does nothing. */
+function guarded(functions: Host, isClosed: () => boolean): Host {
   return Object.fromEntries(
     Object.entries(functions).map(([name, call]) => [
       name,
       (...args: unknown[]) => {
+        if (isClosed()) return undefined;
         try {
           return call(...args);
         } catch (error) {

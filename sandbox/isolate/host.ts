@@ -5,13 +5,13 @@
  * Its main thread only passes messages on. The threads of the pool are event loops, each with several programs at once
  * whose isolates run on threads of isolated-vm's: a program that never returns keeps its isolate busy, not its neighbours.
  */
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { messageOf } from '../../src/base/error.ts';
-import { exitCodes, type Outcome } from '../../src/model/outcome.ts';
+import { exitCodes } from '../../src/base/exit-codes.ts';
+import type { Outcome } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
+import { siblingPath } from '../sibling.ts';
 import { type FromHost, type FromWorker, threadsVariable, type ToHost } from './protocol.ts';
 
 /** Programs at once in a thread: enough that sixteen endless loops do not keep a quick one out (12 ms, measured). */
@@ -19,7 +19,7 @@ const tasksPerThread = 16;
 
 const threads = Number(process.env[threadsVariable]);
 const pool = new Piscina({
-  filename: fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url)),
+  filename: siblingPath(import.meta.url, 'worker'),
   minThreads: threads,
   maxThreads: threads,
   concurrentTasksPerWorker: tasksPerThread,
@@ -58,4 +58,3 @@ process.on('message', (message: ToHost) => {
   else ports.get(message.id)?.postMessage({ outcome: message.outcome });
 });
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-send({ type: 'ready' });

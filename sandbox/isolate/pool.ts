@@ -1,20 +1,21 @@
 /**
  * Programs in isolates that live in a child process, the isolate host, seen from the one who starts them.
  *
- * A task is watched by this process's own clock. At its end the host is told to take the isolate away; some programs
- * hold on to a thread whatever one does (`throw new Proxy({}, { get() { for (;;); } })`), so a host that does not answer
+ * A task is watched by this process's own clock. At its end the host is told to take the isolate away. Some programs hold
+ * on to their thread whatever one does (`indexOf` on an array of length 2 ** 32 - 1), so a host that has not got it back
  * within `graceMs` is killed, and its other programs end as `crashed`. The next task gets a new host.
  *
- *   starting ──ready──▶ serving ──(no answer, memory cap, exit)──▶ gone
+ *   a task:  running ──(timeout, stop)──▶ ending ──(the host's answer, or the grace is over)──▶ settled
+ *               └──────(the host's answer, or its end)─────────────────────────────────────────────▶
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { exitCodes } from '../../src/base/exit-codes.ts';
 import { formatDuration, formatMemory } from '../../src/base/units.ts';
-import { exitCodes, type Outcome } from '../../src/model/outcome.ts';
+import type { Outcome } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
+import { residentBytes, sampleMs } from '../proc.ts';
 import type { Running, Sandbox, Sink } from '../sandbox.ts';
+import { siblingPath } from '../sibling.ts';
 import { isolateFlags } from './flags.ts';
 import { type FromHost, threadsVariable, type ToHost } from './protocol.ts';
 
@@ -27,13 +28,6 @@ export interface IsolatePoolOptions {
 
 /** How long a host may take to give a program up. */
 const graceMs = 500;
-/** A hog fills some 50 MB between two looks at this interval. */
-const sampleMs = 25;
-
-interface Entry {
-  readonly sink: Sink;
-  readonly settle: (outcome: Outcome) => void;
-}
 
 export class IsolatePool {
   readonly #options: IsolatePoolOptions;
@@ -46,6 +40,8 @@ export class IsolatePool {
 
   readonly start: Sandbox<IsolateTask> = (task, sink) => {
     if (this.#closed) throw new TypeError('the pool is closed');
+    const { cpu, pids } = task.limits;
+    if (cpu !== undefined || pids !== undefined) return ended(refusedLimits);
     if (!this.#host?.serving) this.#host = new IsolateHost(this.#options);
     return this.#host.start(task, sink);
   };
@@ -53,11 +49,41 @@ export class IsolatePool {
   /** Kills the host. What still runs ends as `interrupted`. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#host?.kill({
-      reason: 'interrupted',
-      exitCode: exitCodes.failed,
-      message: 'prisn stopped before the program ended',
-    });
+    await this.#host?.kill(interrupted);
+  }
+}
+
+/** A program in a host. */
+class Entry {
+  readonly sink: Sink;
+  readonly #settled = Promise.withResolvers<Outcome>();
+  /** Why it is being ended: the first cause wins. */
+  #ending: Outcome | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(sink: Sink) {
+    this.sink = sink;
+  }
+
+  get exited(): Promise<Outcome> {
+    return this.#settled.promise;
+  }
+
+  after(ms: number, action: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(action, ms);
+  }
+
+  /** @returns whether it is this cause that ends it */
+  end(outcome: Outcome): boolean {
+    if (this.#ending) return false;
+    this.#ending = outcome;
+    return true;
+  }
+
+  settle(outcome: Outcome): void {
+    clearTimeout(this.#timer);
+    this.#settled.resolve(this.#ending ?? outcome);
   }
 }
 
@@ -65,14 +91,15 @@ class IsolateHost {
   readonly #child: ChildProcess;
   readonly #maxBytes: number;
   readonly #entries = new Map<number, Entry>();
-  readonly #gone: Promise<void>;
+  readonly #gone = Promise.withResolvers<void>();
   readonly #watch: NodeJS.Timeout;
   #nextId = 0;
+  /** What its programs end with when it goes; set once it serves no more. */
   #lost: Outcome | undefined;
 
   constructor({ threads, maxHostBytes }: IsolatePoolOptions) {
     this.#maxBytes = maxHostBytes;
-    this.#child = fork(fileURLToPath(new URL(`./host${extname(import.meta.url)}`, import.meta.url)), {
+    this.#child = fork(siblingPath(import.meta.url, 'host'), {
       // No secret of ours: what runs there may look around.
       env: { [threadsVariable]: String(threads) },
       execArgv: isolateFlags(),
@@ -80,13 +107,9 @@ class IsolateHost {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     this.#child.on('message', (message) => this.#hear(message as FromHost));
-    this.#child.on('error', () => {}); // its exit says all
-    this.#gone = new Promise((resolve) => {
-      this.#child.once('exit', (code, signal) => {
-        this.#bury(code, signal);
-        resolve();
-      });
-    });
+    // A fork that fails emits an error and no exit.
+    this.#child.once('error', (error) => this.#bury(`could not be started: ${error.message}`));
+    this.#child.once('exit', (code, signal) => this.#bury(`ended with ${signal ?? `exit code ${code}`}`));
     this.#watch = setInterval(() => this.#checkMemory(), sampleMs);
   }
 
@@ -96,33 +119,24 @@ class IsolateHost {
 
   start(task: IsolateTask, sink: Sink): Running {
     const id = ++this.#nextId;
-    let timer: NodeJS.Timeout | undefined;
-    const exited = new Promise<Outcome>((resolve) => {
-      this.#entries.set(id, {
-        sink,
-        settle: (outcome) => {
-          clearTimeout(timer);
-          resolve(outcome);
-        },
-      });
-    });
+    const entry = new Entry(sink);
+    this.#entries.set(id, entry);
     const end = (outcome: Outcome): void => {
-      clearTimeout(timer);
-      if (!this.#entries.has(id)) return;
+      if (!this.#entries.has(id) || !entry.end(outcome)) return;
       this.#send({ type: 'end', id, outcome });
-      timer = setTimeout(() => this.#giveUp(id, outcome), graceMs);
+      entry.after(graceMs, () => this.#giveUp(id));
     };
     const { timeoutMs } = task.limits;
-    if (timeoutMs !== undefined) timer = setTimeout(() => end(timedOut(timeoutMs)), timeoutMs);
+    if (timeoutMs !== undefined) entry.after(timeoutMs, () => end(timedOut(timeoutMs)));
     this.#send({ type: 'run', id, task });
-    return { exited, stop: () => end({ reason: 'canceled', exitCode: exitCodes.failed, message: 'the program was canceled' }) };
+    return { exited: entry.exited, stop: () => end(canceled) };
   }
 
   /** Ends all of its programs with this outcome. */
   async kill(outcome: Outcome): Promise<void> {
     this.#lost ??= outcome;
     this.#child.kill('SIGKILL');
-    await this.#gone;
+    await this.#gone.promise;
   }
 
   #send(message: ToHost): void {
@@ -130,7 +144,6 @@ class IsolateHost {
   }
 
   #hear(message: FromHost): void {
-    if (message.type === 'ready') return;
     const entry = this.#entries.get(message.id);
     if (!entry) return;
     if (message.type === 'output') return message.fd === 1 ? entry.sink.stdout(message.data) : entry.sink.stderr(message.data);
@@ -138,27 +151,49 @@ class IsolateHost {
     entry.settle(message.outcome);
   }
 
-  /** The thread of this program does not come back: only the end of the process gives it back. */
-  #giveUp(id: number, outcome: Outcome): void {
-    const entry = this.#entries.get(id);
+  /** The thread of this program does not come back: only the end of the process frees it. */
+  #giveUp(id: number): void {
+    const outcome = crashed('another program in the same isolate host could not be ended, and the host with it');
+    this.#entries.get(id)?.settle(outcome);
     this.#entries.delete(id);
-    entry?.settle(outcome);
-    void this.kill(crashed('another program in the same isolate host could not be ended, and the host with it'));
+    void this.kill(outcome);
   }
 
   #checkMemory(): void {
     if (residentBytes(this.#child.pid) <= this.#maxBytes) return;
-    const message = `the isolate host used more than its ${formatMemory(this.#maxBytes)} of memory`;
-    void this.kill({ reason: 'memory', exitCode: exitCodes.memory, message });
+    const size = formatMemory(this.#maxBytes);
+    // Whose memory it is cannot be told, unless there is but one.
+    const outcome: Outcome =
+      this.#entries.size === 1
+        ? { reason: 'memory', exitCode: exitCodes.memory, message: `the program used more than the ${size} of its isolate host` }
+        : crashed(`the programs of its isolate host together used more than ${size} of memory`);
+    void this.kill(outcome);
   }
 
-  #bury(code: number | null, signal: NodeJS.Signals | null): void {
+  #bury(how: string): void {
     clearInterval(this.#watch);
-    const outcome = this.#lost ?? crashed(`the isolate host ended with ${signal ?? `exit code ${code}`}`);
-    this.#lost = outcome;
-    for (const { settle } of this.#entries.values()) settle(outcome);
+    this.#lost ??= crashed(`the isolate host ${how}`);
+    for (const entry of this.#entries.values()) entry.settle(this.#lost);
     this.#entries.clear();
+    this.#gone.resolve();
   }
+}
+
+const canceled: Outcome = { reason: 'canceled', exitCode: exitCodes.failed, message: 'the program was canceled' };
+const interrupted: Outcome = {
+  reason: 'interrupted',
+  exitCode: exitCodes.failed,
+  message: 'prisn stopped before the program ended',
+};
+const refusedLimits: Outcome = {
+  reason: 'invalid',
+  exitCode: exitCodes.failed,
+  errorCode: 'unsupported',
+  message: 'cpu and pids cannot be limited for one isolate of many; run it with --runtime node to limit them',
+};
+
+function ended(outcome: Outcome): Running {
+  return { exited: Promise.resolve(outcome), stop: () => {} };
 }
 
 function timedOut(ms: number): Outcome {
@@ -167,13 +202,4 @@ function timedOut(ms: number): Outcome {
 
 function crashed(message: string): Outcome {
   return { reason: 'crashed', exitCode: exitCodes.failed, message };
-}
-
-/** proc(5), /proc/PID/statm: the second field is resident pages. 0 where there is no /proc. */
-function residentBytes(pid: number | undefined): number {
-  try {
-    return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * 4096;
-  } catch {
-    return 0;
-  }
 }

@@ -7,7 +7,6 @@ export type ToHost =
   | { readonly type: 'end'; readonly id: number; readonly outcome: Outcome };
 
 export type FromHost =
-  | { readonly type: 'ready' }
   | { readonly type: 'output'; readonly id: number; readonly fd: 1 | 2; readonly data: Uint8Array }
   | { readonly type: 'ended'; readonly id: number; readonly outcome: Outcome };
 

@@ -1,6 +1,6 @@
 /** What isolated-vm throws at the host, read: rejections and syntax errors of the guest. */
 import { pathToFileURL } from 'node:url';
-import type { Program } from '../../src/model/task.ts';
+import { importName, type Program } from '../../src/model/task.ts';
 import type { ProgramSources } from './sources.ts';
 
 /** isolated-vm appends the host's own frames below this line. */
@@ -8,17 +8,21 @@ const boundary = '\n    at (<isolated-vm boundary>)';
 const notAnError = 'An object was thrown from supplied code within isolated-vm';
 
 export interface GuestError {
-  /** As the guest formatted it; undefined for what is no error. */
+  /** As the guest formatted it; undefined for what is no error of the guest's. */
   readonly stack: string | undefined;
   /** The message, or the text of what is no error. */
   readonly message: string;
+  /** Of what is no object, the value itself. */
+  readonly primitive?: string | number | boolean | bigint | null | undefined;
 }
 
 /** An error that came out of the guest. */
 export function guestError(error: unknown): GuestError {
-  if (!(error instanceof Error)) return { stack: undefined, message: String(error) };
+  if (!(error instanceof Error)) return { stack: undefined, message: String(error), primitive: error as GuestError['primitive'] };
   if (error.message.startsWith(notAnError)) return { stack: undefined, message: '#<Object>' };
-  return { stack: (error.stack ?? '').split(boundary, 1)[0] ?? '', message: error.message };
+  const [stack, ours] = (error.stack ?? '').split(boundary, 2);
+  // Without the border it is an error of the host, whose frames the guest must not see.
+  return { stack: ours === undefined ? undefined : stack, message: error.message };
 }
 
 /**
@@ -36,7 +40,7 @@ export function syntaxReport(error: SyntaxError, program: Program, sources: Prog
 
 function compileAgain(filename: string, code: string): string | undefined {
   try {
-    process.getBuiltinModule('node:vm').compileFunction(code, ['$impt$'], { filename });
+    process.getBuiltinModule('node:vm').compileFunction(code, [importName], { filename });
     return undefined;
   } catch (error) {
     return (error as Error).stack?.split('\n    at ', 1)[0];

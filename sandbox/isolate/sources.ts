@@ -1,7 +1,7 @@
 /** Positions of a program's files: where translated code came from, and the text of a line. */
 import type { SourceMap } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { Program } from '../../src/model/task.ts';
+import { importName, metaName, type Program } from '../../src/model/task.ts';
 
 export class ProgramSources {
   readonly #program: Program;
@@ -22,7 +22,8 @@ export class ProgramSources {
   line(file: string, line: number): string | undefined {
     const module = this.#program.modules[pathOf(file)];
     const source = this.#map(file)?.payload.sourcesContent[0] ?? module?.code;
-    return source?.split('\n', line)[line - 1]?.replace(/\r$/, '');
+    const text = source?.split('\n', line)[line - 1]?.replace(/\r$/, '');
+    return text?.replaceAll(importName, 'import').replaceAll(metaName, 'import.meta');
   }
 
   #map(file: string): SourceMap | undefined {

@@ -11,11 +11,15 @@ import type { RequestOptions } from './guest/web/request.ts';
 const settable = ['href', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash'] as const;
 type Settable = (typeof settable)[number];
 
+/** Node's parser ends the process when it cannot get the memory for its answer. */
+const maxUrlLength = 2 ** 24;
+
 /**
  * @returns JSON array `[href, origin, protocol, username, password, host, hostname, port, pathname, search, hash]`, or
  * undefined where the URL does not parse
  */
 export function parseUrl(href: string, base: string | undefined): string | undefined {
+  if (href.length > maxUrlLength) return undefined;
   const url = URL.parse(href, base);
   return url === null ? undefined : components(url);
 }

@@ -10,9 +10,11 @@
  *
  * cgroups(7), Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst of Linux.
  */
+import type { ChildProcess } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { messageOf, PrisnError } from '../../src/base/error.ts';
 import type { Limits } from '../../src/model/task.ts';
-import { readProc } from './proc.ts';
+import { readProc } from '../proc.ts';
 
 export const controllers = ['memory', 'cpu', 'pids'] as const;
 export type Controller = (typeof controllers)[number];
@@ -94,17 +96,36 @@ export class Cgroup {
     }
   }
 
-  /** Runs `start` (synchronous) inside, so that what it spawns is born here. */
-  inside<T>(start: () => T): T {
+  /**
+   * Has `start` spawn a child in here: this thread joins, spawns and leaves in one go.
+   * @throws PrisnError `unsupported` when the kernel refuses a step; the child is killed then. What `start` throws.
+   */
+  inside(start: () => ChildProcess): ChildProcess {
     const homes = new Map([...this.#places.values()].map((place) => [`${place.parent}/${this.#name}`, place]));
-    try {
+    const leave = (): void => {
+      for (const { home } of homes.values()) writeFileSync(home, String(process.pid));
+    };
+    this.#step(() => {
       for (const [directory, { version }] of homes)
         writeFileSync(`${directory}/${version === 1 ? 'tasks' : 'cgroup.procs'}`, String(process.pid));
-      return start();
+    });
+    let child: ChildProcess | undefined;
+    try {
+      child = start();
     } finally {
-      for (const { home } of homes.values()) writeFileSync(home, String(process.pid));
-      // Only now, as our own threads would count.
-      this.#limitPids();
+      this.#step(leave, child);
+    }
+    // Only now, as our own threads would count.
+    this.#step(() => this.#limitPids(), child);
+    return child;
+  }
+
+  #step(write: () => void, child?: ChildProcess): void {
+    try {
+      write();
+    } catch (error) {
+      child?.kill('SIGKILL');
+      throw new PrisnError('unsupported', `the limits cannot be enforced here: ${messageOf(error)}`, { cause: error });
     }
   }
 

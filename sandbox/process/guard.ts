@@ -7,7 +7,8 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
-import type { TreeSpec } from './proc.ts';
+import type { TreeSpec } from '../proc.ts';
+import { siblingPath } from '../sibling.ts';
 
 const script = `
 newline='
@@ -60,15 +61,19 @@ export function endHelper(helper: ChildProcess): Promise<void> {
 
 /** @param first the run that is there from the start, also when we die before the next word */
 function startGuard(first: string): void {
-  const self = import.meta.url;
-  const sweep = new URL(`./sweep${self.slice(self.lastIndexOf('.'))}`, self);
   // Without a run id in its environment, or the end of an outer run would take the guard first.
-  const started = spawn('/bin/sh', ['-c', script, 'prisn-guard', first, process.execPath, sweep.pathname], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-    cwd: '/',
-    env: {},
-  });
+  const started = spawn(
+    '/bin/sh',
+    ['-c', script, 'prisn-guard', first, process.execPath, siblingPath(import.meta.url, 'sweep')],
+    {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+      cwd: '/',
+      env: {},
+    },
+  );
+  // Without a descriptor or a process left for it, the run goes on unguarded.
+  if (started.pid === undefined) return void started.once('error', () => {});
   guard = started;
   const forget = (): void => {
     if (guard === started) guard = undefined;

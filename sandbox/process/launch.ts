@@ -5,11 +5,12 @@
  */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { errnoOf, type ErrorCode, messageOf } from '../../src/base/error.ts';
-import { exitCodes, type Outcome } from '../../src/model/outcome.ts';
+import { errnoOf, type ErrorCode, errorCodes, messageOf, PrisnError } from '../../src/base/error.ts';
+import { exitCodeOfSignal, exitCodes } from '../../src/base/exit-codes.ts';
+import type { Outcome } from '../../src/model/outcome.ts';
 import type { ProcessTask } from '../../src/model/task.ts';
 import type { Enforcement } from './limits.ts';
-import { readStatus, type TreeSpec } from './proc.ts';
+import { readStatus, type TreeSpec } from '../proc.ts';
 
 /** A program that runs, or what kept it from starting. */
 export type Launched = { readonly child: ChildProcess; readonly tree: TreeSpec } | { readonly refused: Promise<Outcome> };
@@ -18,9 +19,19 @@ export type Launched = { readonly child: ChildProcess; readonly tree: TreeSpec }
  * Starts the task's program, in this tick.
  * @param leads whether it leads a session of its own (setsid), away from the caller's terminal
  * @param enforcement what holds its limits
+ * @param ignored signals that it is to ignore from its first instruction on
  */
-export function launch(task: ProcessTask, stdio: StdioOptions, leads: boolean, enforcement: Enforcement | undefined): Launched {
-  const start = () => spawn(task.file, task.args, { cwd: task.cwd, env: environmentOf(task), stdio, detached: leads });
+export function launch(
+  task: ProcessTask,
+  stdio: StdioOptions,
+  leads: boolean,
+  enforcement: Enforcement | undefined,
+  ignored: readonly NodeJS.Signals[] = [],
+): Launched {
+  // The directory that we are in may be one that cannot be entered, or named: it is inherited and not entered anew.
+  const cwd = task.cwd === process.cwd() ? undefined : task.cwd;
+  const { file, args } = ignored.length > 0 ? ignoring(task, ignored) : task;
+  const start = () => spawn(file, args, { cwd, env: environmentOf(task), stdio, detached: leads });
   try {
     const child = enforcement ? enforcement.inside(start) : start();
     const { pid } = child;
@@ -33,13 +44,19 @@ export function launch(task: ProcessTask, stdio: StdioOptions, leads: boolean, e
   }
 }
 
+/** libuv gives a child the default of every signal; a shell sets some aside before it becomes the program. */
+function ignoring({ file, args }: ProcessTask, signals: readonly NodeJS.Signals[]): Pick<ProcessTask, 'file' | 'args'> {
+  const names = signals.map((signal) => signal.slice(3)).join(' ');
+  return { file: '/bin/sh', args: ['-c', `trap '' ${names}; exec "$@"`, 'prisn', file, ...args] };
+}
+
 /** How the child ends by itself, from its 'exit' event. */
 export function exitOf(child: ChildProcess): Promise<Outcome> {
   return new Promise((resolve) => {
     child.once('exit', (code, signal) => {
       if (signal === null) return resolve({ reason: 'exit', exitCode: code ?? exitCodes.failed });
       const { signals } = process.getBuiltinModule('node:os').constants;
-      resolve({ reason: 'signal', exitCode: 128 + signals[signal], signal });
+      resolve({ reason: 'signal', exitCode: exitCodeOfSignal(signals[signal]), signal });
     });
   });
 }
@@ -50,60 +67,66 @@ function environmentOf({ env, runId }: ProcessTask): Record<string, string> {
   return outer ? { ...env, PRISN_RUN_ID: runId, PRISN_RUN_PARENTS: outer } : { ...env, PRISN_RUN_ID: runId };
 }
 
-function refusal(task: ProcessTask, error: unknown): Outcome {
-  const { file, cwd } = task;
-  const refuse = (exitCode: number, errorCode: ErrorCode, message: string): Outcome => ({
-    reason: 'invalid',
-    exitCode,
-    errorCode,
-    message,
-  });
-  const cannotRun = (message: string) => refuse(exitCodes.cannotRun, 'cannot_run', message);
+/** Why a program could not be started, by the error of its spawn: execve(2), fork(2). */
+const refusals: readonly {
+  readonly errors: readonly string[];
+  readonly code: ErrorCode;
+  readonly says: (task: ProcessTask) => string;
+}[] = [
+  {
+    errors: ['EACCES', 'EPERM'],
+    code: 'cannot_run',
+    says: ({ file, cwd }) =>
+      `${file} may not be executed (in ${cwd}); check the permissions of both (chmod +x) and that their disk is not mounted noexec`,
+  },
+  {
+    errors: ['ENOEXEC'],
+    code: 'cannot_run',
+    says: ({ file }) =>
+      `${file} is no program for this machine: neither a first line with #! nor a binary of this kind; name its runtime with --runtime`,
+  },
+  {
+    errors: ['E2BIG'],
+    code: 'cannot_run',
+    says: ({ file }) =>
+      `the arguments and the environment of ${file} are larger than the system allows; hand the data over in a file or on stdin`,
+  },
+  {
+    errors: ['ETXTBSY'],
+    code: 'cannot_run',
+    says: ({ file }) => `${file} is open for writing elsewhere; close it and run again`,
+  },
+  {
+    errors: ['ERR_INVALID_ARG_VALUE'],
+    code: 'cannot_run',
+    says: ({ file }) => `an argument or a variable for ${file} contains a NUL byte, which no program can receive; remove it`,
+  },
+  {
+    errors: ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'],
+    code: 'internal',
+    says: ({ file }) => `no process, memory or file descriptor was left to start ${file}; see ulimit -a and try again`,
+  },
+];
 
-  switch (errnoOf(error)) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      if (!existsSync(cwd))
-        return cannotRun(`the working directory ${cwd} does not exist; create it or choose another with --workdir`);
-      if (!existsSync(file))
-        return refuse(
-          exitCodes.notFound,
-          'no_runtime',
-          `${file} does not exist; install it or choose another runtime with --runtime`,
-        );
-      return refuse(
-        exitCodes.notFound,
-        'no_runtime',
-        `the interpreter in the first line (#!) of ${file} does not exist; install it or correct that line`,
-      );
-    case 'EACCES':
-    case 'EPERM':
-      return cannotRun(
-        `${file} may not be executed (in ${cwd}); check the permissions of both (chmod +x) and that their disk is not mounted noexec`,
-      );
-    case 'ENOEXEC':
-      return cannotRun(
-        `${file} is no program for this machine: neither a first line with #! nor a binary of this kind; name its runtime with --runtime`,
-      );
-    case 'E2BIG':
-      return cannotRun(
-        `the arguments and the environment of ${file} are larger than the system allows; hand the data over in a file or on stdin`,
-      );
-    case 'ETXTBSY':
-      return cannotRun(`${file} is open for writing elsewhere; close it and run again`);
-    case 'ERR_INVALID_ARG_VALUE':
-      return cannotRun(`an argument or a variable for ${file} contains a NUL byte, which no program can receive; remove it`);
-    case 'EAGAIN':
-    case 'ENOMEM':
-    case 'EMFILE':
-    case 'ENFILE':
-      return {
-        reason: 'crashed',
-        exitCode: exitCodes.failed,
-        errorCode: 'internal',
-        message: `no process, memory or file descriptor was left to start ${file} (${messageOf(error)}); see ulimit -a and try again`,
-      };
-    default:
-      return cannotRun(`${file} could not be started: ${messageOf(error)}`);
-  }
+function refusal(task: ProcessTask, error: unknown): Outcome {
+  if (error instanceof PrisnError) return refused(error.code, error.message);
+  const name = errnoOf(error) ?? '';
+  const known = refusals.find(({ errors }) => errors.includes(name));
+  if (known) return refused(known.code, known.says(task));
+  if (name === 'ENOENT' || name === 'ENOTDIR') return missing(task);
+  return refused('cannot_run', `${task.file} could not be started: ${messageOf(error)}`);
+}
+
+function missing({ file, cwd }: ProcessTask): Outcome {
+  if (!existsSync(cwd))
+    return refused('cannot_run', `the working directory ${cwd} does not exist; create it or choose another with --workdir`);
+  if (!existsSync(file))
+    return refused('no_runtime', `${file} does not exist; install it or choose another runtime with --runtime`);
+  const advice = 'install it or correct that line';
+  return refused('no_runtime', `the interpreter in the first line (#!) of ${file} does not exist; ${advice}`);
+}
+
+function refused(errorCode: ErrorCode, message: string): Outcome {
+  const reason = errorCode === 'internal' ? 'crashed' : 'invalid';
+  return { reason, exitCode: errorCodes[errorCode].exit, errorCode, message };
 }

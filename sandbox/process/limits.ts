@@ -5,10 +5,11 @@
  * The kernel kills one process (version 1) or the whole cgroup (version 2) when memory runs out. Either way the limit was
  * the whole tree's, so the run ends with it.
  */
+import type { ChildProcess } from 'node:child_process';
 import { PrisnError, messageOf } from '../../src/base/error.ts';
 import type { Limits, ProcessTask } from '../../src/model/task.ts';
 import { Cgroup, type Controller, controllers, findPlace, type Place } from './cgroup.ts';
-import { hasProc, readProc } from './proc.ts';
+import { hasProc, pageBytes, readProc, sampleMs } from '../proc.ts';
 import type { Tree } from './tree.ts';
 
 export interface LimitSupport {
@@ -31,18 +32,50 @@ export function probeLimits(): LimitSupport {
   };
 }
 
-/** What holds the limits of one run. */
-export interface Enforcement {
-  /** Directories of the run's cgroup; none under the watchdog. */
-  readonly cgroups: readonly string[];
-  /** Spawns the program inside the limits. */
-  readonly inside: <T>(start: () => T) => T;
+/** What holds the limits of one run: the kernel by a cgroup, a watchdog for memory where there is none, or both. */
+export class Enforcement {
+  readonly #cgroup: Cgroup | undefined;
+  /** What the watchdog allows the tree, bytes; undefined where the kernel holds the memory, or nobody asked. */
+  readonly #watchedBytes: number | undefined;
+  #seen = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(cgroup: Cgroup | undefined, watchedBytes: number | undefined) {
+    this.#cgroup = cgroup;
+    this.#watchedBytes = watchedBytes;
+  }
+
+  /** Directories of the run's cgroup; none under the watchdog alone. */
+  get cgroups(): readonly string[] {
+    return this.#cgroup?.directories ?? [];
+  }
+
+  /** Whether the tree has passed its limit of memory, also when the watch has not seen it yet. */
+  get exceeded(): boolean {
+    return this.#seen || (this.#cgroup?.oomKills() ?? 0) > 0;
+  }
+
+  /** Spawns the program inside the limits. @throws PrisnError `unsupported`, and no program is left then */
+  inside(start: () => ChildProcess): ChildProcess {
+    return this.#cgroup ? this.#cgroup.inside(start) : start();
+  }
+
   /** Calls `onExceeded`, once, when the tree has passed its limit of memory; ends with `release`. */
-  readonly watch: (tree: Tree, onExceeded: () => void) => void;
-  /** Whether the limit of memory was passed, also when the watch has not seen it yet. */
-  readonly exceeded: () => boolean;
+  watch(tree: Tree, onExceeded: () => void): void {
+    const startedAt = performance.now();
+    const watched = this.#watchedBytes;
+    this.#seen = watched === undefined ? this.exceeded : residentBytes(tree, watched) > watched;
+    if (this.#seen) return onExceeded();
+    // On a machine of thousands of processes a look takes long; it may have a tenth of the time.
+    const pause = Math.max(sampleMs, 9 * (performance.now() - startedAt));
+    this.#timer = setTimeout(() => this.watch(tree, onExceeded), pause);
+  }
+
   /** Call when no member lives any more. */
-  readonly release: () => void;
+  release(): void {
+    clearTimeout(this.#timer);
+    this.#cgroup?.remove();
+  }
 }
 
 /**
@@ -60,12 +93,10 @@ export function enforce({ limits, runId }: ProcessTask): Enforcement | undefined
       throw new PrisnError('unsupported', `--${controller} cannot be enforced here: ${place}`);
   }
   const cgroup = places.size > 0 ? makeCgroup(places, limits, runId) : undefined;
-  return places.has('memory') || limits.memoryBytes === undefined ? byCgroup(cgroup) : byWatchdog(limits.memoryBytes, cgroup);
+  return new Enforcement(cgroup, places.has('memory') ? undefined : limits.memoryBytes);
 }
 
 const fieldOf = { memory: 'memoryBytes', cpu: 'cpu', pids: 'pids' } as const satisfies Record<Controller, keyof Limits>;
-/** A hog fills some 50 MB between two looks at this interval. */
-const sampleMs = 25;
 
 function makeCgroup(places: ReadonlyMap<Controller, Place>, limits: Limits, runId: string): Cgroup {
   try {
@@ -76,48 +107,6 @@ function makeCgroup(places: ReadonlyMap<Controller, Place>, limits: Limits, runI
       cause: error,
     });
   }
-}
-
-function byCgroup(cgroup: Cgroup | undefined): Enforcement {
-  if (!cgroup) throw new TypeError('no cgroup for the limits');
-  const exceeded = () => cgroup.oomKills() > 0;
-  let timer: NodeJS.Timeout | undefined;
-  return {
-    cgroups: cgroup.directories,
-    inside: (start) => cgroup.inside(start),
-    watch: (_tree, onExceeded) => {
-      timer = setInterval(() => exceeded() && onExceeded(), sampleMs);
-    },
-    exceeded,
-    release: () => {
-      clearInterval(timer);
-      cgroup.remove();
-    },
-  };
-}
-
-function byWatchdog(limitBytes: number, cgroup: Cgroup | undefined): Enforcement {
-  let timer: NodeJS.Timeout | undefined;
-  let exceeded = false;
-  let released = false;
-  const look = (tree: Tree, onExceeded: () => void): void => {
-    const startedAt = performance.now();
-    exceeded ||= residentBytes(tree, limitBytes) > limitBytes;
-    if (exceeded) onExceeded();
-    // On a machine of thousands of processes a look takes long; it may have a tenth of the time.
-    else if (!released) timer = setTimeout(look, Math.max(sampleMs, 9 * (performance.now() - startedAt)), tree, onExceeded);
-  };
-  return {
-    cgroups: cgroup?.directories ?? [],
-    inside: (start) => (cgroup ? cgroup.inside(start) : start()),
-    watch: look,
-    exceeded: () => exceeded,
-    release: () => {
-      released = true;
-      clearTimeout(timer);
-      cgroup?.remove();
-    },
-  };
 }
 
 /** Memory of the tree: what is resident, and once that is over the limit, with shared pages counted once (as forks share). */
@@ -131,12 +120,4 @@ function residentBytes(tree: Tree, limitBytes: number): number {
 function proportionalBytes(pid: number): number {
   const fields = readProc(`${pid}/smaps_rollup`).matchAll(/^(?:Pss|SwapPss): +(\d+) kB$/gm);
   return [...fields].reduce((sum, [, kb]) => sum + Number(kb) * 1024, 0);
-}
-
-/** getauxval(3): pairs of words, of which key 6 (AT_PAGESZ) is the size of a page. */
-function pageBytes(): number {
-  const auxv = Buffer.from(readProc('self/auxv'), 'latin1');
-  for (let at = 0; at + 16 <= auxv.length; at += 16)
-    if (auxv.readBigUInt64LE(at) === 6n) return Number(auxv.readBigUInt64LE(at + 8));
-  return 4096;
 }

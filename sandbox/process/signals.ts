@@ -7,7 +7,7 @@
  * To stop (Ctrl-Z, SIGTSTP) we stop after the program, so that the shell sees the job stopped, and only if it did: a
  * program may ignore the signal. A group of its own session is orphaned, where the kernel ignores SIGTSTP: it gets SIGSTOP.
  */
-import { hasProc, readStatus, trySend } from './proc.ts';
+import { hasProc, readStatus, trySend } from '../proc.ts';
 import { Witness } from './witness.ts';
 
 const ending = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const satisfies NodeJS.Signals[];
@@ -18,9 +18,10 @@ const endedByMs = 10_000;
 const stopMs = 1000;
 
 export class SignalRelay {
-  readonly #pid: number;
   readonly #leads: boolean;
-  readonly #witness: Witness | undefined;
+  readonly #signals: readonly NodeJS.Signals[];
+  #pid: number | undefined;
+  #witness: Witness | undefined;
   /** How often each signal came while its origin is being asked for. */
   readonly #received = new Map<NodeJS.Signals, number>();
   readonly #receive = (signal: NodeJS.Signals): void => void this.#pass(signal);
@@ -28,15 +29,23 @@ export class SignalRelay {
   #open = true;
 
   /**
-   * @param pid the program
-   * @param leads whether it leads a session of its own
+   * Listens from now on for what would end us; what comes before `attach` waits for it.
+   * @param leads whether the program is going to lead a session of its own
+   * @param ignored signals that the caller ignores: the program does so itself, and we do
    */
-  constructor(pid: number, leads: boolean) {
-    this.#pid = pid;
+  constructor(leads: boolean, ignored: readonly NodeJS.Signals[]) {
     this.#leads = leads;
-    this.#witness = leads ? undefined : new Witness(passed);
-    // The last step: until the witness exists, the default (to die) is right, and the guard ends the program.
-    for (const signal of passed) process.on(signal, this.#receive);
+    this.#signals = passed.filter((signal) => !ignored.includes(signal));
+    for (const signal of this.#signals) if (isEnding(signal)) process.on(signal, this.#receive);
+    for (const signal of ignored) process.on(signal, noOp);
+  }
+
+  /** @param pid the program, which has just been spawned */
+  attach(pid: number): void {
+    this.#pid = pid;
+    // Only now, while the program is starting: a signal that would not have ended us can wait, and each costs 0.1 ms.
+    for (const signal of this.#signals) if (!isEnding(signal)) process.on(signal, this.#receive);
+    if (!this.#leads) this.#witness = new Witness(this.#signals);
   }
 
   /** Whether a program that exits now does so because of a signal that came here. */
@@ -48,7 +57,7 @@ export class SignalRelay {
   /** Stops listening, at once; resolves when nothing of it is left. */
   close(): Promise<void> {
     this.#open = false;
-    for (const signal of passed) process.off(signal, this.#receive);
+    for (const signal of this.#signals) process.off(signal, this.#receive);
     return this.#witness?.close() ?? Promise.resolve();
   }
 
@@ -60,25 +69,27 @@ export class SignalRelay {
     const known = (await this.#witness?.groupReceived(signal)) ?? 0;
     const received = this.#received.get(signal) ?? 0;
     this.#received.delete(signal);
-    if (!this.#open) return;
+    if (!this.#open || this.#pid === undefined) return;
     // Equal ones are passed on as one, as the kernel merges those that wait.
-    if (received > known) this.#send(signal);
-    if (signal === 'SIGTSTP') await this.#stopAfterProgram();
+    if (received > known) this.#send(this.#pid, signal);
+    if (signal === 'SIGTSTP') await this.#stopAfter(this.#pid);
   }
 
-  #send(signal: NodeJS.Signals): void {
-    if (!this.#leads) return trySend(this.#pid, signal);
-    trySend(-this.#pid, signal === 'SIGTSTP' ? 'SIGSTOP' : signal);
+  #send(pid: number, signal: NodeJS.Signals): void {
+    if (!this.#leads) return trySend(pid, signal);
+    trySend(-pid, signal === 'SIGTSTP' ? 'SIGSTOP' : signal);
   }
 
-  async #stopAfterProgram(): Promise<void> {
-    const isStopped = () => !hasProc || readStatus(this.#pid)?.state === 'T';
+  async #stopAfter(pid: number): Promise<void> {
+    const isStopped = () => !hasProc || readStatus(pid)?.state === 'T';
     for (const deadline = performance.now() + stopMs; !isStopped(); await new Promise((resolve) => setTimeout(resolve, 5))) {
       if (!this.#open || performance.now() > deadline) return;
     }
     if (this.#open) process.kill(process.pid, 'SIGSTOP');
   }
 }
+
+function noOp(): void {}
 
 function isEnding(signal: NodeJS.Signals): boolean {
   return (ending as readonly NodeJS.Signals[]).includes(signal);

@@ -7,7 +7,8 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { PrisnError, messageOf } from '../../src/base/error.ts';
-import { exitCodes, type Outcome } from '../../src/model/outcome.ts';
+import { exitCodes } from '../../src/base/exit-codes.ts';
+import type { Outcome } from '../../src/model/outcome.ts';
 import type { ProcessTask } from '../../src/model/task.ts';
 import type { Running, Sink } from '../sandbox.ts';
 import { watchOver } from './guard.ts';

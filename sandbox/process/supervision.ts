@@ -8,10 +8,11 @@
  * The first cause wins, also over the exit code of a program that catches SIGTERM and leaves with 0.
  */
 import { formatDuration, formatMemory } from '../../src/base/units.ts';
-import { exitCodes, type Outcome } from '../../src/model/outcome.ts';
+import { exitCodes } from '../../src/base/exit-codes.ts';
+import type { Outcome } from '../../src/model/outcome.ts';
 import type { Limits } from '../../src/model/task.ts';
 import type { Enforcement } from './limits.ts';
-import type { TreeSpec } from './proc.ts';
+import type { TreeSpec } from '../proc.ts';
 import { Tree } from './tree.ts';
 
 type Cause = 'timeout' | 'memory' | 'canceled';
@@ -55,7 +56,7 @@ export class Supervision {
   async settle(own: Outcome, whole: boolean): Promise<Outcome> {
     clearTimeout(this.#clock);
     clearTimeout(this.#grace);
-    if (this.#enforcement?.exceeded()) this.#cause ??= 'memory';
+    if (this.#enforcement?.exceeded) this.#cause ??= 'memory';
     // A cgroup has nobody to hold its limits once we are gone, and cannot be removed before its members.
     if (this.#cause || whole || this.#enforcement) await this.#tree.kill();
     this.#enforcement?.release();

@@ -1,7 +1,7 @@
 /** Entry of the process that the guard becomes: reads one tree a line from stdin and ends them all. */
 import { readFileSync } from 'node:fs';
 import { removeCgroups } from './cgroup.ts';
-import type { TreeSpec } from './proc.ts';
+import type { TreeSpec } from '../proc.ts';
 import { Tree } from './tree.ts';
 
 const specs = readFileSync(0, 'utf8').split('\n').filter(Boolean);

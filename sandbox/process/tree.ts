@@ -14,7 +14,10 @@
  * Without /proc (macOS) the tree is the group that the root leads, or the root alone where it leads none.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { hasProc, type ProcessId, readProc, readStatus, type Status, type TreeSpec, trySend } from './proc.ts';
+import { hasProc, type ProcessId, readProc, readStatus, type Status, type TreeSpec, trySend } from '../proc.ts';
+
+/** Looks in a row that must find nobody: one may miss a process that is just being forked. */
+const quietLooks = 3;
 
 /** How long SIGKILL may take, as in uninterruptible sleep, before the wait for it is given up. */
 const goneMs = 2000;
@@ -62,24 +65,33 @@ export class Tree {
   /** Ends every member; resolves when all are gone, at the latest after two seconds. */
   async kill(): Promise<void> {
     if (!hasProc) return signalWithoutProc(this.spec, ['SIGKILL']);
-    for (const deadline = Date.now() + goneMs; Date.now() < deadline; ) {
-      if (!this.#freeze()) return;
+    const deadline = Date.now() + goneMs;
+    for (let quiet = 0; quiet < quietLooks && Date.now() < deadline; ) {
+      quiet = this.#freeze(deadline) ? 0 : quiet + 1;
       for (const member of this.scan()) send(member, ['SIGKILL']);
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      this.#signalGroups('SIGKILL');
+      if (quiet < quietLooks) await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }
 
   /** @returns whether there was anyone */
-  #freeze(): boolean {
+  #freeze(deadline: number): boolean {
     const frozen = new Set<number>();
-    for (;;) {
+    while (Date.now() < deadline) {
       const fresh = this.scan().filter(({ pid }) => !frozen.has(pid));
-      if (fresh.length === 0) return frozen.size > 0;
+      if (fresh.length === 0) break;
+      this.#signalGroups('SIGSTOP');
       for (const member of fresh) {
         send(member, ['SIGSTOP']);
         frozen.add(member.pid);
       }
     }
+    return frozen.size > 0;
+  }
+
+  /** The kernel signals a group in one go: who forks and leaves all the time slips by a signal to his pid, not by this. */
+  #signalGroups(signal: NodeJS.Signals): void {
+    for (const group of this.#led.keys()) trySend(-group, signal);
   }
 
   /** Drops who is gone or whose pid came back as another process; a session outlives its leader while it has members. */

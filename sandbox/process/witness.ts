@@ -64,8 +64,10 @@ export class Witness {
       cwd: '/',
       env: {},
     });
+    shell.once('error', () => {});
+    if (shell.pid === undefined) return shell; // no descriptor was left: every signal is passed on
     const { stdin, stdout } = shell as unknown as { stdin: Socket; stdout: Socket };
-    shell.once('error', () => {}).unref();
+    shell.unref();
     shell.once('exit', (_code, signal) => this.#restart(signal));
     stdin.on('error', () => {}).unref();
     let rest = '';

@@ -6,32 +6,34 @@
  * (`src/model/outcome.ts`).
  */
 
+import { exitCodes } from './exit-codes.ts';
+
 /** For each code the HTTP status and the exit code of the CLI that it becomes. */
 export const errorCodes = {
   /** The command line, a flag or a field is not of its form. */
-  usage: { status: 400, exit: 2 },
+  usage: { status: 400, exit: exitCodes.usage },
   /** The file cannot be run: missing, a directory, unreadable, no runtime found for it. */
-  cannot_run: { status: 400, exit: 126 },
+  cannot_run: { status: 400, exit: exitCodes.cannotRun },
   /** The runtime is known but not installed, or no runtime has that name. */
-  no_runtime: { status: 400, exit: 127 },
+  no_runtime: { status: 400, exit: exitCodes.notFound },
   /** A limit was asked for that cannot be enforced here. */
-  unsupported: { status: 400, exit: 125 },
+  unsupported: { status: 400, exit: exitCodes.failed },
   /** prisn itself failed. */
-  internal: { status: 500, exit: 125 },
+  internal: { status: 500, exit: exitCodes.failed },
   /** A bounded queue is full: try again later. */
-  busy: { status: 503, exit: 1 },
+  busy: { status: 503, exit: exitCodes.failure },
   /** It exists already, or was changed by someone else meanwhile. */
-  conflict: { status: 409, exit: 6 },
+  conflict: { status: 409, exit: exitCodes.conflict },
   /** Stored data is not what was written. */
-  damaged: { status: 500, exit: 1 },
+  damaged: { status: 500, exit: exitCodes.failure },
   /** Nothing has that name or id. */
-  not_found: { status: 404, exit: 3 },
+  not_found: { status: 404, exit: exitCodes.absent },
   /** The disk or a quota is full: nothing was accepted. */
-  storage_full: { status: 507, exit: 1 },
+  storage_full: { status: 507, exit: exitCodes.failure },
   /** More bytes than the limit that the message names. */
-  too_large: { status: 413, exit: 1 },
+  too_large: { status: 413, exit: exitCodes.failure },
   /** A part that is needed fails at the moment. */
-  unavailable: { status: 503, exit: 1 },
+  unavailable: { status: 503, exit: exitCodes.failure },
 } as const satisfies Record<string, { status: number; exit: number }>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -2,7 +2,9 @@
 import { PrisnError } from './error.ts';
 
 const durationUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const byteUnits: Record<string, number> = { kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 };
+const byteUnits: Record<string, number> = Object.fromEntries(
+  ['k', 'm', 'g'].flatMap((unit, power) => ['', 'b', 'ib'].map((end) => [unit + end, 2 ** (10 * (power + 1))] as const)),
+);
 
 /** setTimeout holds 31 bits of milliseconds; a longer time would fire at once. */
 export const maxDurationMs = 2 ** 31 - 1;
@@ -35,7 +37,10 @@ export function parseDuration(text: string, name: string): number {
 export function parseMemory(text: string, name: string): number {
   const bytes = parseQuantity(text, byteUnits);
   if (bytes === undefined)
-    throw new PrisnError('usage', `${name}: '${text}' is not a size; write a number with a unit, such as 256mb or 1gb`);
+    throw new PrisnError(
+      'usage',
+      `${name}: '${text}' is not a size; write a number with a unit, such as 256mb or 1gb (k, m, g, also as kb or kib)`,
+    );
   if (bytes < 16 * 2 ** 20 || bytes > 64 * 2 ** 30)
     throw new PrisnError('usage', `${name}: '${text}' is out of range; from 16mb to 64gb`);
   return bytes;

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { nearest } from '../base/nearest.ts';
 import { PrisnError } from '../base/error.ts';
+import { exitCodes } from '../base/exit-codes.ts';
 import { doctorCommand } from './doctor.ts';
 import { runHelp } from './run-help.ts';
 import { runtimeCommand } from './runtime.ts';
@@ -19,7 +20,9 @@ export async function cli(words: readonly string[]): Promise<number> {
     .usage('<command> [options]')
     .exitOverride()
     .showHelpAfterError(false)
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'prisn: ')) })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'prisn: ').replace(/\n\(Did (.*)\)/, '; did $1')),
+    })
     .addHelpText('after', examples);
   // Its own parser has taken every `prisn run` before; here it stands in the list and answers `prisn help run`.
   program.command('run').description('run a file once, in the foreground').helpInformation = runHelp;
@@ -30,14 +33,14 @@ export async function cli(words: readonly string[]): Promise<number> {
   }
   if (words.length === 0) {
     program.outputHelp({ error: true });
-    return 2;
+    return exitCodes.usage;
   }
   refuseUnknown(program, words[0] as string);
   try {
     await program.parseAsync(words, { from: 'user' });
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
     throw error;
   }
 }

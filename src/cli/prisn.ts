@@ -3,6 +3,7 @@
  * interpreter; every other command loads the full CLI.
  */
 import { messageOf, PrisnError } from '../base/error.ts';
+import { exitCodes } from '../base/exit-codes.ts';
 import { heldRun, run } from './run.ts';
 import { say } from './say.ts';
 
@@ -20,14 +21,11 @@ async function main(words: readonly string[]): Promise<number> {
 }
 
 main(process.argv.slice(2)).then(
-  (code) => leave(code),
+  // Without node's orderly end, which would wait for what a program left behind.
+  (code) => process.exit(code),
   (error: unknown) => {
-    say(error instanceof PrisnError ? error.message : `failed: ${error instanceof Error ? error.stack : messageOf(error)}`);
-    leave(error instanceof PrisnError ? error.exitCode : 125);
+    if (error instanceof PrisnError) say(error.message);
+    else process.stderr.write(`prisn: failed: ${error instanceof Error ? error.stack : messageOf(error)}\n`);
+    process.exit(error instanceof PrisnError ? error.exitCode : exitCodes.failed);
   },
 );
-
-/** Ends the process without node's orderly teardown, which would wait for what a program left behind. */
-function leave(code: number): void {
-  process.exit(code);
-}

@@ -8,7 +8,7 @@ import type { ProgramSource } from '../../runtimes/command.ts';
 import { errnoOf, messageOf, PrisnError } from '../base/error.ts';
 import { parseDuration, parseMemory } from '../base/units.ts';
 import { runInForeground } from '../foreground.ts';
-import type { Limits } from '../model/task.ts';
+import type { Inherited, Limits } from '../model/task.ts';
 import { cacheDir } from './home.ts';
 import { type OptionName, parseRunArguments, type RunArguments } from './run-options.ts';
 import { say } from './say.ts';
@@ -27,23 +27,33 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
   if (parsed.options.has('--help')) return showHelp();
   if (parsed.misplaced && !limitsHeld)
     say(`${parsed.misplaced} stands after the file, so it goes to the program; prisn's own options stand before the file`);
+  const asked = { limits: limits(parsed), input: json(last(parsed, '--input')), env: environment(parsed) };
   const program = programOf(parsed);
   const cwd = directory(last(parsed, '--workdir'));
   const outcome = await runInForeground({
+    ...asked,
     program,
     args: parsed.args,
     runtime: last(parsed, '--runtime'),
-    env: environment(parsed),
     cwd,
-    limits: limits(parsed),
     limitsHeld,
-    input: json(last(parsed, '--input')),
+    inherited: inherited(process.env),
     cacheDir: cacheDir(process.env),
     again: (nodeFlags) => [process.execPath, ...nodeFlags, '--', process.argv[1] as string, heldRun, ...words],
     explain: parsed.options.has('--verbose') ? say : () => {},
   });
   if (outcome.message !== undefined) say(outcome.message);
+  if (outcome.signal === 'SIGINT') dieOfInterrupt();
   return outcome.exitCode;
+}
+
+/**
+ * A shell ends its own loop or script at Ctrl-C only when it sees that the command died of it: an exit code of 130 tells it
+ * that the command dealt with the signal (https://www.cons.org/cracauer/sigint.html).
+ */
+function dieOfInterrupt(): void {
+  process.removeAllListeners('SIGINT');
+  process.kill(process.pid, 'SIGINT');
 }
 
 const limitOptions = ['--timeout', '--memory', '--cpu', '--pids'] as const;
@@ -56,7 +66,11 @@ function last(parsed: RunArguments, name: OptionName): string | undefined {
 function programOf({ options, file }: RunArguments): ProgramSource {
   const code = options.get('--exec')?.[0];
   if (code !== undefined) return { code };
-  if (file === undefined) throw new PrisnError('usage', 'run what? name a file: prisn run <file> [args…]');
+  if (file === undefined) {
+    const [name, values] = [...options].at(-1) ?? [];
+    const taken = values?.[0] ? ` ('${values.at(-1)}' was taken as the value of ${name})` : '';
+    throw new PrisnError('usage', `run what? name a file: prisn run <file> [args…]${taken}`);
+  }
   if (file === '-') return { stdin: true };
   // From another directory the name as it was typed would mean another file.
   return { file: options.has('--workdir') ? resolve(file) : file };
@@ -67,14 +81,21 @@ function limits(parsed: RunArguments): Limits {
   return {
     ...(timeout !== undefined && { timeoutMs: parseDuration(timeout, '--timeout') }),
     ...(memory !== undefined && { memoryBytes: parseMemory(memory, '--memory') }),
-    ...(cpu !== undefined && { cpu: parseNumber(cpu, '--cpu', /^\d{1,4}(\.\d{1,3})?$/, 'a number of cores, such as 0.5 or 2') }),
-    ...(pids !== undefined && { pids: parseNumber(pids, '--pids', /^\d{1,7}$/, 'a whole number of processes, such as 50') }),
+    ...(cpu !== undefined && {
+      cpu: parseNumber(cpu, '--cpu', /^\d{1,4}(\.\d{1,3})?$/, 'a number of cores from 0.001 to 9999, such as 0.5 or 2'),
+    }),
+    ...(pids !== undefined && {
+      pids: parseNumber(pids, '--pids', /^\d{1,7}$/, 'a whole number of processes from 1 to 4194304, such as 50', maxPids),
+    }),
   };
 }
 
-function parseNumber(text: string, name: string, form: RegExp, what: string): number {
+/** The most that Linux has pids for: proc_sys_kernel(5), pid_max. */
+const maxPids = 2 ** 22;
+
+function parseNumber(text: string, name: string, form: RegExp, what: string, most = Number.POSITIVE_INFINITY): number {
   const value = form.test(text) ? Number(text) : 0;
-  if (value > 0) return value;
+  if (value > 0 && value <= most) return value;
   throw new PrisnError('usage', `${name}: '${text}' is not ${what}`);
 }
 
@@ -89,14 +110,36 @@ function json(text: string | undefined): string | undefined {
 }
 
 function directory(name: string | undefined): string {
-  if (name === undefined) return process.cwd();
+  if (name === undefined) return currentDirectory();
   if (statSync(name, { throwIfNoEntry: false })?.isDirectory()) return resolve(name);
   throw new PrisnError('usage', `--workdir: '${name}' is not a directory`);
 }
 
+function currentDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    throw new PrisnError('cannot_run', 'the current directory does not exist any more; change to one that does', {
+      cause: error,
+    });
+  }
+}
+
+/** What Node takes from a process before any JavaScript runs, as the stub saw it: `bin/prisn`. */
+function inherited({ PRISN_DESCRIPTORS, PRISN_IGNORED }: NodeJS.ProcessEnv): Inherited {
+  const mask = Number(PRISN_IGNORED ?? 0);
+  const signals = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
+  return {
+    descriptors: (PRISN_DESCRIPTORS?.match(/\d+/g) ?? []).map(Number),
+    ignored: (Object.keys(signals) as (keyof typeof signals)[]).filter((name) => mask & (1 << (signals[name] - 1))),
+  };
+}
+
 /** The caller's environment less what is prisn's own, then the files, then `-e`. */
 function environment({ options }: RunArguments): Record<string, string> {
-  const { PRISN_TOKEN: _, ...env } = process.env;
+  const { PRISN_TOKEN: _, PRISN_NODE_OPTIONS: nodeOptions, PRISN_DESCRIPTORS: _d, PRISN_IGNORED: _i, ...env } = process.env;
+  // The stub keeps what is meant for the program's node away from prisn's own.
+  if (nodeOptions !== undefined) env['NODE_OPTIONS'] = nodeOptions;
   for (const file of options.get('--env-file') ?? []) Object.assign(env, envFile(file));
   for (const assignment of options.get('--env') ?? []) {
     const equals = assignment.indexOf('=');
@@ -112,12 +155,25 @@ function environment({ options }: RunArguments): Record<string, string> {
 }
 
 function envFile(file: string): Record<string, string> {
+  let text: string;
   try {
-    return process.getBuiltinModule('node:util').parseEnv(readFileSync(file, 'utf8')) as Record<string, string>;
+    text = readFileSync(file, 'utf8');
   } catch (error) {
     const why = errnoOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read: ${messageOf(error)}`;
     throw new PrisnError('usage', `--env-file: '${file}' ${why}`);
   }
+  const line = strangeLine(text);
+  if (line !== undefined)
+    throw new PrisnError('usage', `--env-file: line ${line} of '${file}' is neither KEY=VALUE nor a comment`);
+  return process.getBuiltinModule('node:util').parseEnv(text) as Record<string, string>;
+}
+
+/** The first line that assigns nothing; node's parser passes over it. A quoted value may hold any number of lines. */
+function strangeLine(text: string): number | undefined {
+  const quoted = /(=[ \t]*)(["'`])[\s\S]*?\2/g;
+  const lines = text.replace(quoted, (all, equals: string) => equals + all.replace(/[^\n]/g, '')).split('\n');
+  const index = lines.findIndex((line) => !/^\s*(?:#.*|(?:export\s+)?[A-Za-z_][\w.-]*\s*=.*)?$/.test(line));
+  return index < 0 ? undefined : index + 1;
 }
 
 async function showHelp(): Promise<number> {

@@ -4,6 +4,7 @@ import { describeRuntime, type RuntimeDescription } from '../../runtimes/describ
 import { readHead } from '../../runtimes/head.ts';
 import { detect, runtimeById, runtimes } from '../../runtimes/index.ts';
 import { resolve } from 'node:path';
+import { exitCodes } from '../base/exit-codes.ts';
 import { cacheDir } from './home.ts';
 import { table } from './table.ts';
 
@@ -18,7 +19,11 @@ export function runtimeCommand(program: Command, exit: (code: number) => void): 
     .description('whether a runtime can run here: exit code 0, else 127')
     .argument('<id>')
     .action(async (id: string) => exit(await check(id)));
-  runtime.command('detect').description('what would run a file, and why').argument('<file>').action(explainFile);
+  runtime
+    .command('detect')
+    .description('what would run a file, and why')
+    .argument('<file>')
+    .action(async (file: string) => exit(await explainFile(file)));
 }
 
 async function list(): Promise<void> {
@@ -46,19 +51,28 @@ async function check(id: string): Promise<number> {
     return 0;
   }
   process.stderr.write(`prisn: ${id}: ${status.replace('_', ' ')}; ${hint}\n`);
-  return 127;
+  return exitCodes.notFound;
 }
 
-async function explainFile(file: string): Promise<void> {
-  const detection = detect(file, readHead(file), place());
-  const { id, kind } = detection.runtime;
-  if (kind === 'process') {
-    process.stdout.write(`${id} (${detection.how})\n`);
-    return;
+async function explainFile(file: string): Promise<number> {
+  const { runtime, how } = detect(file, readHead(file), place());
+  if (runtime.kind === 'process') {
+    process.stdout.write(`${runtime.id} (${how})\n`);
+    return 0;
   }
   const { loadProgram } = await import('../../runtimes/javascript/load.ts');
   const loaded = await loadProgram(resolve(file), { cacheDir: place().cacheDir });
-  if (loaded.choice === 'fails') process.stderr.write(loaded.message);
-  const choice = loaded.choice === 'node' ? `node, since ${loaded.why}` : 'an isolate';
-  process.stdout.write(`${id} (${detection.how}): ${choice}\n`);
+  switch (loaded.choice) {
+    case 'isolate':
+      process.stdout.write(`${runtime.id} (${how}): an isolate\n`);
+      return 0;
+    case 'node':
+      process.stdout.write(`${runtime.id} (${how}): node, since ${loaded.why}\n`);
+      return 0;
+    case 'fails':
+      process.stderr.write(loaded.message);
+      return exitCodes.failure;
+    default:
+      return loaded satisfies never;
+  }
 }

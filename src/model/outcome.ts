@@ -28,9 +28,4 @@ export interface Outcome {
   /** What happened and what to do, for every reason but `exit` and `signal`. */
   readonly message?: string;
   readonly errorCode?: ErrorCode;
-  /** JSON text of the value that the program's default export returned. */
-  readonly result?: string;
 }
-
-/** The exit codes that prisn gives to what it ended itself. */
-export const exitCodes = { timeout: 124, failed: 125, cannotRun: 126, notFound: 127, memory: 137 } as const;

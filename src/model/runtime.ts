@@ -42,8 +42,6 @@ export interface ProcessRuntime extends Common {
   /** Set for the program unless the caller's environment has it. */
   readonly env: Readonly<Record<string, string>>;
   readonly version?: VersionCheck;
-  /** Files of these extensions need more than the runtime as such; the first that fits counts. */
-  readonly needs?: readonly { readonly extensions: readonly string[]; readonly minimum: string }[];
   /** Absolute path of an interpreter that prisn brings, for when none is found or the one found is too old. */
   readonly fallback?: string;
   /** What to type to install it, by `ID` or `ID_LIKE` of os-release, `macos`, and `other`. */

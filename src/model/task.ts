@@ -11,6 +11,14 @@ export interface Limits {
   readonly pids?: number;
 }
 
+/** What a foreground program has of its caller's beside the three standard descriptors. */
+export interface Inherited {
+  /** Open descriptors from 3 on. */
+  readonly descriptors: readonly number[];
+  /** Signals that the caller has set to be ignored. */
+  readonly ignored: readonly NodeJS.Signals[];
+}
+
 /** A program for a child process: what to execute. */
 export interface ProcessTask {
   /** Absolute path of what is executed. */
@@ -34,10 +42,14 @@ export interface Program {
   readonly modules: Readonly<Record<string, ProgramModule>>;
 }
 
+/** What the loader writes in the place of the words `import` before `(` and `import.meta`: names of the same length. */
+export const importName = '$impt$';
+export const metaName = '$importMeta';
+
 export interface ProgramModule {
   /** `script` is a sloppy-mode CommonJS body without `require`, as node runs a plain `.js`; `json` exports its value. */
   readonly format: 'script' | 'module' | 'json';
-  /** JavaScript of the same lines as the source where no source map is given. */
+  /** JavaScript of the same lines as the source where no source map is given; `import()` and `import.meta` are renamed. */
   readonly code: string;
   /** Specifier as written → key of `modules`. */
   readonly imports: Readonly<Record<string, string>>;
@@ -47,6 +59,8 @@ export interface ProgramModule {
 
 export interface IsolateTask {
   readonly program: Program;
+  /** Absolute path by which it was called, where links make it another than the program's own. */
+  readonly calledAs?: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { runOptions } from '../../src/cli/run-options.ts';
-import { prisn, temporaryFolder } from '../prisn.ts';
+import { findProgram, needs } from '../machine.ts';
+import { prisn } from '../prisn.ts';
+import { Scratch } from '../scratch.ts';
 
-const folder = temporaryFolder();
+const scratch = new Scratch();
+const file = scratch.file.bind(scratch);
 
 describe('the command line', () => {
   test('without a command shows the help on stderr and fails', async () => {
@@ -51,19 +52,24 @@ describe('the command line', () => {
 describe('prisn runtime', () => {
   test('list has every runtime with its status', async () => {
     const { stdout } = await prisn(['runtime', 'list']);
-    for (const id of ['javascript', 'typescript', 'node', 'python3', 'bash', 'sh', 'executable'])
+    for (const id of ['javascript', 'typescript', 'node', 'sh', 'executable'])
       assert.match(stdout, new RegExp(`^${id} +ok\\b`, 'm'));
+    for (const id of ['python3', 'bash'])
+      assert.match(stdout, new RegExp(`^${id} +${findProgram(id) === undefined ? 'missing' : '(?:ok|too_old)'}\\b`, 'm'));
   });
 
   test('info tells where the interpreter is', async () => {
     assert.match((await prisn(['runtime', 'info', 'sh'])).stdout, /^file +\/\S*\/sh$/m);
   });
 
-  test('check is 0 for what can run and 127 for what cannot, with what to do', async () => {
+  test('check is 0 for what can run, also by its other name', needs('python3'), async () => {
     assert.equal((await prisn(['runtime', 'check', 'python'])).code, 0);
+  });
+
+  test('check is 127 for what cannot run, with what to do', async () => {
     const missing = await prisn(['runtime', 'check', 'bash'], {
       command: [process.execPath, 'dist/prisn.cjs'],
-      env: { PATH: folder },
+      env: { PATH: scratch.root },
     });
     assert.equal(missing.code, 127);
     assert.match(missing.stderr, /^prisn: bash: missing; bash not found in PATH/);
@@ -71,20 +77,16 @@ describe('prisn runtime', () => {
   });
 
   test('detect explains the choice', async () => {
-    const file = (name: string, text: string): string => {
-      writeFileSync(join(folder, name), text);
-      return join(folder, name);
-    };
     assert.match((await prisn(['runtime', 'detect', file('a.js', '1')])).stdout, /^javascript \(extension \.js\): an isolate\n$/);
     assert.match((await prisn(['runtime', 'detect', file('b.js', 'Buffer.from("")')])).stdout, /node, since .*Buffer/);
     assert.match((await prisn(['runtime', 'detect', file('c', '#!/usr/bin/env bash\n')])).stdout, /^bash \(#! /);
-    assert.equal((await prisn(['runtime', 'detect', join(folder, 'missing.js')])).code, 126);
+    assert.equal((await prisn(['runtime', 'detect', scratch.path('missing.js')])).code, 126);
   });
 });
 
 test('prisn doctor tells what can be run, limited and isolated here', async () => {
   const result = await prisn(['doctor']);
   assert.equal(result.code, 0, result.stderr);
-  for (const line of [/^ {2}ok {3}isolates /m, /^ {2}ok {3}python3 /m, /^ {2}(?:ok|no) {3}--cpu /m, /^ {2}ok {3}--timeout /m])
+  for (const line of [/^ {2}ok {3}isolates /m, /^ {2}ok {3}sh /m, /^ {2}(?:ok|no) {3}--cpu /m, /^ {2}ok {3}--timeout /m])
     assert.match(result.stdout, line);
 });

@@ -1,25 +1,21 @@
 /** What a program writes arrives byte for byte, in order, and no more of prisn's than was asked for. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { bin, environment, prisn, temporaryFolder } from '../prisn.ts';
+import { needsOf } from '../machine.ts';
+import { bin, prisn, startPrisn } from '../prisn.ts';
+import { Scratch } from '../scratch.ts';
 
-const folder = temporaryFolder();
-const file = (name: string, text: string): string => {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-};
+const scratch = new Scratch();
+const file = scratch.file.bind(scratch);
 
 /** Length and hash of stdout, without holding it. */
 function digest(words: readonly string[]): Promise<{ bytes: number; hash: string; code: number | null }> {
-  const child = spawn(bin, words, { env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = startPrisn(words);
   const sha = createHash('sha256');
   let bytes = 0;
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stderr?.resume();
+  child.stdout?.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     sha.update(chunk);
   });
@@ -44,10 +40,10 @@ describe('100 MB of binary output arrive whole', () => {
     ],
   ];
   for (const [name, text] of programs) {
-    test(name, async () => {
+    test(name, needsOf(name), async () => {
       assert.deepEqual(await digest(['run', file(name, text)]), { bytes: 100 * megabyte, hash: expectedHash, code: 0 });
     });
-    test(`${name} with a limit`, async () => {
+    test(`${name} with a limit`, needsOf(name), async () => {
       assert.deepEqual(await digest(['run', '--timeout', '60s', file(name, text)]), {
         bytes: 100 * megabyte,
         hash: expectedHash,
@@ -63,7 +59,7 @@ describe('a reader that closes early ends the program without a word', () => {
     ['endless.py', 'i = 0\nwhile True:\n    print("line", i)\n    i += 1\n'],
     ['endless.sh', 'while :; do echo line 0; done'],
   ] as const) {
-    test(name, async () => {
+    test(name, needsOf(name), async () => {
       const quiet = name.endsWith('.py') ? '2>/dev/null' : ''; // python3 itself prints a BrokenPipeError
       const result = await prisn(['-c', `"$0" run "$1" ${quiet} | head -1`, bin, file(name, text)], { command: ['/bin/sh'] });
       assert.deepEqual([result.stdout, result.stderr, result.code], ['line 0\n', '', 0]);

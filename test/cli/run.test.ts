@@ -1,20 +1,18 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { prisn, temporaryFolder } from '../prisn.ts';
+import { needs, needsOf } from '../machine.ts';
+import { prisn, root } from '../prisn.ts';
+import { Scratch } from '../scratch.ts';
 
-const folder = temporaryFolder();
-const file = (name: string, text = ''): string => {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-};
+const scratch = new Scratch();
+const folder = scratch.root;
+const file = scratch.file.bind(scratch);
 
 describe('prisn run refuses, in one line, what cannot be run', () => {
   before(() => {
-    mkdirSync(join(folder, 'a-directory'));
-    chmodSync(file('unreadable.js', '1'), 0);
+    scratch.folder('a-directory');
+    file('unreadable.js', '1', 0);
     file('hello.js', "console.log('hello')");
     file('hello.py', "print('hello')");
     file('notes.txt', 'just text');
@@ -68,7 +66,7 @@ describe('prisn run refuses, in one line, what cannot be run', () => {
     const result = await prisn(['run', 'hello.py'], {
       cwd: folder,
       env: { PATH: join(folder, 'a-directory') },
-      command: [process.execPath, join(import.meta.dirname, '../../dist/prisn.cjs')],
+      command: [process.execPath, join(root, 'dist/prisn.cjs')],
     });
     assert.equal(result.code, 127);
     assert.match(result.stderr, /^prisn: python3 or python not found in PATH .*install/);
@@ -93,7 +91,7 @@ describe('prisn run gives a program', () => {
     ],
   ];
   for (const [title, name, text, words, stdout] of cases) {
-    test(title, async () => {
+    test(title, needsOf(name), async () => {
       const result = await prisn(['run', '--', file(name, text), ...words]);
       assert.deepEqual([result.code, result.stdout, result.stderr], [0, stdout, '']);
     });
@@ -103,7 +101,7 @@ describe('prisn run gives a program', () => {
     ['env.py', 'import os; print(os.environ["A"], os.environ["B"], os.environ["C"])'],
     ['env.js', 'console.log(process.env.A, process.env.B, process.env.C)'],
   ] as const) {
-    test(`its environment: the caller's, then the file's, then -e (${name})`, async () => {
+    test(`its environment: the caller's, then the file's, then -e (${name})`, needsOf(name), async () => {
       const path = file(name, text);
       const envFile = file('some.env', 'B=file\nC="file"\n');
       const result = await prisn(['run', '--env-file', envFile, '-e', 'C=option=x', path], {
@@ -112,7 +110,7 @@ describe('prisn run gives a program', () => {
       assert.equal(result.stdout, 'caller file option=x\n');
     });
 
-    test(`none of prisn's own tokens (${name})`, async () => {
+    test(`none of prisn's own tokens (${name})`, needsOf(name), async () => {
       const show = name.endsWith('py')
         ? 'import os; print(os.environ.get("PRISN_TOKEN"))'
         : 'console.log(process.env.PRISN_TOKEN)';
@@ -140,15 +138,15 @@ describe('prisn run gives a program', () => {
     assert.equal((await prisn(['run', file('segv.sh', 'kill -SEGV $$')])).code, 139);
   });
 
-  for (const [runtime, code] of [
-    ['python3', 'import sys; print("six", sys.argv[1:])'],
-    ['bash', 'echo "six [\'$1\']"'],
-    ['sh', 'echo "six [\'$1\']"'],
-    ['js', 'console.log("six", process.argv.slice(2))'],
-    ['ts', 'const list: string[] = process.argv.slice(2); console.log("six", list)'],
-    ['node', 'console.log("six", process.argv.slice(-1))'],
+  for (const [runtime, code, program] of [
+    ['python3', 'import sys; print("six", sys.argv[1:])', 'python3'],
+    ['bash', 'echo "six [\'$1\']"', 'bash'],
+    ['sh', 'echo "six [\'$1\']"', 'sh'],
+    ['js', 'console.log("six", process.argv.slice(2))', 'node'],
+    ['ts', 'const list: string[] = process.argv.slice(2); console.log("six", list)', 'node'],
+    ['node', 'console.log("six", process.argv.slice(-1))', 'node'],
   ] as const) {
-    test(`inline code and a program on stdin, with ${runtime}`, async () => {
+    test(`inline code and a program on stdin, with ${runtime}`, needs(program), async () => {
       const inline = await prisn(['run', '--runtime', runtime, '--exec', code, 'one']);
       assert.match(inline.stdout, /^six \[ ?'one' ?\]\n$/, inline.stderr);
       const piped = await prisn(['run', '--runtime', runtime, '-', 'one'], { stdin: code });
@@ -156,7 +154,7 @@ describe('prisn run gives a program', () => {
     });
   }
 
-  test("a hint when one of prisn's options stands after the file, and passes it on", async () => {
+  test("a hint when one of prisn's options stands after the file, and passes it on", needs('python3'), async () => {
     const path = file('hint.py', 'import sys; print(sys.argv[1:])');
     const result = await prisn(['run', path, '--timeout', '1s']);
     assert.equal(result.stdout, "['--timeout', '1s']\n");
@@ -201,7 +199,7 @@ describe('files with names that look like something else', () => {
       ['.py', 'print("ran")'],
       ['.sh', 'echo ran'],
     ] as const) {
-      test(`${JSON.stringify(name + extension)} runs`, async () => {
+      test(`${JSON.stringify(name + extension)} runs`, needsOf(extension), async () => {
         file(name + extension, text);
         const result = await prisn(['run', '--', name + extension], { cwd: folder });
         assert.deepEqual([result.code, result.stdout, result.stderr], [0, 'ran\n', '']);
@@ -211,12 +209,12 @@ describe('files with names that look like something else', () => {
 });
 
 describe('programs of odd sizes', () => {
-  test('an empty file runs and does nothing', async () => {
-    for (const name of ['empty.js', 'empty.ts', 'empty.py', 'empty.sh']) {
+  for (const name of ['empty.js', 'empty.ts', 'empty.py', 'empty.sh']) {
+    test(`${name} runs and does nothing`, needsOf(name), async () => {
       const result = await prisn(['run', file(name)]);
-      assert.deepEqual([name, result.code, result.stdout, result.stderr], [name, 0, '', '']);
-    }
-  });
+      assert.deepEqual([result.code, result.stdout, result.stderr], [0, '', '']);
+    });
+  }
 
   test('a script of 200 MB runs', async () => {
     const result = await prisn([
@@ -243,7 +241,7 @@ describe("a syntax error is the program's own, with its line", () => {
     assert.match(result.stderr, /broken\.ts:2/);
   });
 
-  test('of Python', async () => {
+  test('of Python', needs('python3'), async () => {
     const result = await prisn(['run', file('broken.py', 'a = 1\nb = = 2\n')]);
     assert.equal(result.code, 1);
     assert.match(result.stderr, /line 2/);

@@ -1,14 +1,14 @@
 /** What a run loads before its program starts: every module here is time that each run pays. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { prisn, root, temporaryFolder } from '../prisn.ts';
+import { needs } from '../machine.ts';
+import { prisn, root } from '../prisn.ts';
+import { Scratch } from '../scratch.ts';
 
-const folder = temporaryFolder();
-const recorder = join(folder, 'recorder.cjs');
-writeFileSync(
-  recorder,
+const scratch = new Scratch();
+const recorder = scratch.file(
+  'recorder.cjs',
   `const before = new Set(process.moduleLoadList);
    process.on('exit', () => {
      const packages = Object.keys(require.cache).flatMap((file) => /node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(file)?.[1] ?? []);
@@ -21,8 +21,7 @@ writeFileSync(
 const costly = ['crypto', 'http', 'https', 'tls', 'perf_hooks', 'worker_threads', 'zlib', 'readline', 'inspector', 'tty'];
 
 async function loadedFor(name: string, text: string): Promise<string[]> {
-  const file = join(folder, name);
-  writeFileSync(file, text);
+  const file = scratch.file(name, text);
   const result = await prisn(['run', file], { command: [process.execPath, '-r', recorder, '--', join(root, 'dist/prisn.cjs')] });
   assert.deepEqual([result.code, result.stdout], [0, 'hello\n'], result.stderr);
   return JSON.parse(result.stderr) as string[];
@@ -36,7 +35,7 @@ test('hello world in JavaScript loads isolated-vm, and neither child_process nor
   }
 });
 
-test('hello world in Python loads child_process and no package', async () => {
+test('hello world in Python loads child_process and no package', needs('python3'), async () => {
   const loaded = await loadedFor('hello.py', "print('hello')");
   assert.ok(loaded.includes('child_process'));
   for (const name of [...costly, 'isolated-vm', 'commander', 'esbuild', 'acorn', 'es-module-lexer', 'piscina']) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { type Command, commandFor, type ProgramSource } from '../../runtimes/command.ts';
+import { type Command, commandFor, type Preload, type ProgramSource } from '../../runtimes/command.ts';
 import { readHead } from '../../runtimes/head.ts';
 import { detect, runtimeById } from '../../runtimes/index.ts';
 import type { LocateContext } from '../../runtimes/locate.ts';
@@ -139,23 +139,26 @@ test('a binary is executed itself', async (t) => {
   });
 });
 
-test("TypeScript is run by the node of PATH when that can, else by prisn's own, and its version is asked once", async (t) => {
+test("a preload is given to the node of PATH when that takes it, else to prisn's own, and its version is asked once", async (t) => {
   const scratch = new Scratch(t);
   const node = scratch.path('bin/node');
   const context = contextOf(scratch, { PATH: `${scratch.path('bin')}:/usr/bin:/bin` });
-  const fileFor = async (name: string) =>
-    (await commandFor({ runtime: runtimeById('node'), how: '' }, { file: name }, [], context)).file;
+  const preload: Preload = { args: ['--import=file:///x.js'], env: { GIVEN: 'yes' }, minimum: '24' };
+  const commandWith = (given?: Preload) =>
+    commandFor({ runtime: runtimeById('node'), how: '' }, { file: 'a.js' }, ['one'], context, given);
   const install = (version: string) => scratch.script('bin/node', `echo "$@" >> ${scratch.path('calls')}; echo v${version}`);
   install('20.19.0');
-  assert.equal(await fileFor('a.js'), node);
-  assert.deepEqual(scratch.log('calls'), [], 'any version runs JavaScript');
-  assert.equal(await fileFor('a.ts'), process.execPath);
-  assert.equal(await fileFor('b.mts'), process.execPath);
+  assert.deepEqual(await commandWith(), { file: node, args: ['a.js', 'one'], env: {}, source: 'PATH' });
+  assert.deepEqual(scratch.log('calls'), [], 'any version runs what needs none');
+  const source = `prisn's own, since this needs Node.js 24 and ${node} is older`;
+  const args = ['--import=file:///x.js', 'a.js', 'one'];
+  for (const _ of [1, 2])
+    assert.deepEqual(await commandWith(preload), { file: process.execPath, args, env: { GIVEN: 'yes' }, source });
   assert.deepEqual(scratch.log('calls'), ['--version']);
-  install('22.18.0-nightly');
-  assert.equal(await fileFor('a.ts'), node);
+  install('24.0.0-nightly');
+  assert.equal((await commandWith(preload)).file, node);
   scratch.script('bin/node', 'exit 1');
-  assert.equal(await fileFor('a.ts'), process.execPath, 'a node that does not start');
+  assert.equal((await commandWith(preload)).file, process.execPath, 'a node that does not start');
 });
 
 test('a runtime sets its variables where the caller has not', async (t) => {

@@ -120,8 +120,8 @@ test('a file that nothing claims is refused with all that was looked at and what
     /extension '\.foo'.*no #! line.*not executable.*--runtime \(installed: .*python3, bash, sh/,
   );
   assert.match(
-    refusal(() => of('a', 'hello', 0o755)),
-    /no extension.*executable, but no binary/,
+    refusal(() => of('a.foo', 'hello', 0o755)),
+    /extension '\.foo'.*executable, but no binary/,
   );
   assert.match(
     refusal(() => of('a', Buffer.from('7f454c46', 'hex'))),
@@ -130,6 +130,17 @@ test('a file that nothing claims is refused with all that was looked at and what
   const file = scratch.file('b.foo', '');
   const only = refusal(() => detect(file, readHead(file), { env: { PATH: scratch.path('bin') }, cwd: '/' }));
   assert.match(only, /installed: javascript, typescript, node, python3\)/, 'no shell is in that PATH; node is always there');
+});
+
+test('an executable text without a #! line and without an extension is a script of sh, as for a shell', (t) => {
+  const of = detector(new Scratch(t));
+  assert.equal(of('a', 'echo hello', 0o755).runtime.id, 'sh');
+});
+
+test('a #! line with a path of its own counts also where the extension chose the runtime', (t) => {
+  const of = detector(new Scratch(t));
+  assert.deepEqual(of('a.py', '#!/opt/venv/bin/python3\n').interpreter?.commands[0], '/opt/venv/bin/python3');
+  assert.equal(of('a.py', '#!/usr/bin/python3\n').interpreter, undefined);
 });
 
 test('a runtime asked for by id or alias decides alone', (t) => {
@@ -149,12 +160,12 @@ test('a runtime asked for by id or alias decides alone', (t) => {
 test('an unknown runtime is refused with the nearest name', () => {
   assert.throws(() => runtimeById('pyhton3'), {
     code: 'no_runtime',
-    message: /'pyhton3'; did you mean 'python3'\? There are: javascript, /,
+    message: /'pyhton3'; did you mean 'python3'\? there are: javascript, /,
   });
   assert.throws(() => runtimeById('nod'), { message: /did you mean 'node'/ });
   assert.throws(
     () => runtimeById('cobol'),
-    (error: Error) => !error.message.includes('did you mean') && error.message.includes('There are: '),
+    (error: Error) => !error.message.includes('did you mean') && error.message.includes('there are: '),
   );
 });
 

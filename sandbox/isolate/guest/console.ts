@@ -6,7 +6,7 @@
  * object, so a program that replaces `console.log` also gets what `count` and `table` print, as under node.
  */
 import { host } from './host.ts';
-import { startInfo } from './process.ts';
+import { startInfo, writeTo } from './process.ts';
 
 type Stream = 1 | 2;
 
@@ -110,7 +110,7 @@ function print(stream: Stream, args: readonly unknown[]): void {
 }
 
 function write(stream: Stream, text: string): void {
-  host.write(stream, indentation === '' ? `${text}\n` : `${indentation}${text.replaceAll('\n', `\n${indentation}`)}\n`);
+  writeTo(stream, indentation === '' ? `${text}\n` : `${indentation}${text.replaceAll('\n', `\n${indentation}`)}\n`);
 }
 
 function inspectOptions(stream: Stream): { readonly colors?: true } {

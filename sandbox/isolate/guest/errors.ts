@@ -6,7 +6,7 @@
  * error object and its call sites are seen together, so what the report needs later is remembered there: isolated-vm
  * hands an unhandled rejection to the host as a copy, and the host gives the copy's stack back to find the original.
  */
-import { host } from './host.ts';
+import { type Failure, host } from './host.ts';
 import { startInfo } from './process.ts';
 
 interface Position {
@@ -19,8 +19,8 @@ interface Position {
 const ownFiles = 'prisn:';
 
 const positions = new WeakMap<object, Position>();
-/** Errors by the frames of their stack; bounded, since a program may format any number of them. */
-const recent = new Map<string, WeakRef<object>>();
+/** Errors with the stack that was made for them; bounded, since a program may format any number of them. */
+const recent: { readonly stack: string; readonly error: WeakRef<object> }[] = [];
 const maxRecent = 64;
 
 export function installStackTraces(): void {
@@ -33,8 +33,8 @@ function format(error: object, sites: NodeJS.CallSite[]): string {
   const stack = Error.prototype.toString.call(error) + lines.join('');
   const first = own.find((site) => site.getFileName());
   if (first) positions.set(error, positionOf(first));
-  if (recent.size >= maxRecent) recent.delete(recent.keys().next().value as string);
-  recent.set(framesOf(stack), new WeakRef(error));
+  if (recent.length >= maxRecent) recent.shift();
+  recent.push({ stack, error: new WeakRef(error) });
   return stack;
 }
 
@@ -57,14 +57,20 @@ function describeSite(site: NodeJS.CallSite): string {
   return mapped ? text.replace(`${file}:${line}:${column}`, `${mapped[0]}:${mapped[1]}:${mapped[2]}`) : text;
 }
 
-/** The error object that has this stack, where it is still known. */
+/** The error object that has this stack, where it is still known and the only one. */
 export function original(stack: string | undefined): object | undefined {
-  return stack === undefined ? undefined : recent.get(framesOf(stack))?.deref();
+  if (stack === undefined) return undefined;
+  const same = recent.filter((entry) => entry.stack === stack);
+  if (same.length > 0) return same.at(-1)?.error.deref();
+  // isolated-vm writes the line above the frames anew where the class is none of V8's.
+  const frames = framesOf(stack);
+  const alike = recent.filter((entry) => frames !== '' && framesOf(entry.stack) === frames);
+  return alike.length === 1 ? alike[0]?.error.deref() : undefined;
 }
 
-/** isolated-vm writes the line above the frames anew. */
 function framesOf(stack: string): string {
-  return stack.slice(stack.indexOf('\n    at '));
+  const start = stack.indexOf('\n    at ');
+  return start < 0 ? '' : stack.slice(start);
 }
 
 /** Ends the program as node does for an exception that nobody caught. Does not return. */
@@ -79,7 +85,7 @@ export function reportWhereMade(error: unknown): void {
 }
 
 /** The same for a rejection that nobody handled; node makes an error of its own of what is none. */
-export function reportUnhandled(stack: string | undefined, reason: string): void {
+export function reportUnhandled({ stack, message: reason }: Failure): void {
   const error = original(stack);
   if (error !== undefined) return reportWhereMade(error);
   if (stack !== undefined) return finish(stack);
@@ -118,16 +124,13 @@ function isError(value: unknown): value is object {
   return typeof value === 'object' && value !== null && (value instanceof Error || positions.has(value));
 }
 
-/** What node has and an isolate has not, by the error that its absence causes. */
-const absent =
-  /^(?:require|module|exports|Buffer|setImmediate|clearImmediate|__dirname|__filename|\w*Stream|WebSocket|EventSource|MessageChannel|BroadcastChannel|navigator) is not defined$|process\.\w+(?:\.\w+)? is not a function|crypto\.subtle|reading 'subtle'/;
-
-/** A script that lacks something of node's finds out at run time only where its scan could not see it. */
+/** A script that lacks something of node's finds out at run time only where its scan could not see it, or was overruled. */
 function advice(error: unknown): string {
   const message = error instanceof Error ? error.message : '';
-  return absent.test(message)
-    ? '\n\nprisn: it ran in an isolate, which has no such thing; to run it in node: prisn run --runtime node'
-    : '';
+  const name = /^([\w$]+) is not defined$/.exec(message)?.[1];
+  const lacks =
+    name === undefined ? /\bprocess\.\w+(?:\.\w+)? is not a function|reading 'subtle'/.test(message) : host.inNode(name);
+  return lacks ? '\n\nprisn: it ran in an isolate, which has no such thing; to run it in node: prisn run --runtime node' : '';
 }
 
 /** Where an error was made: the first of its call sites. */

@@ -36,28 +36,33 @@ export interface Host {
   mapPosition(file: string, line: number, column: number): [string, number, number] | undefined;
   /** A line of a source file of the program, 1-based. */
   sourceLine(file: string, line: number): string | undefined;
+  /** Whether node has a global, or a variable of CommonJS, of this name. */
+  inNode(name: string): boolean;
 }
 
+const all: Record<keyof Host, true> = {
+  write: true,
+  timer: true,
+  exit: true,
+  readInput: true,
+  clone: true,
+  random: true,
+  uuid: true,
+  now: true,
+  parseUrl: true,
+  setUrl: true,
+  encodingOf: true,
+  decode: true,
+  fetch: true,
+  abortFetch: true,
+  importModule: true,
+  mapPosition: true,
+  sourceLine: true,
+  inNode: true,
+};
+
 /** The order in which the host hands the functions over. */
-export const hostFunctions = [
-  'write',
-  'timer',
-  'exit',
-  'readInput',
-  'clone',
-  'random',
-  'uuid',
-  'now',
-  'parseUrl',
-  'setUrl',
-  'encodingOf',
-  'decode',
-  'fetch',
-  'abortFetch',
-  'importModule',
-  'mapPosition',
-  'sourceLine',
-] as const satisfies readonly (keyof Host)[];
+export const hostFunctions = Object.keys(all) as (keyof Host)[];
 
 /** What the host tells the guest once, before the program starts. */
 export interface Start {
@@ -77,6 +82,18 @@ export interface Start {
   readonly colors: { readonly stdout: boolean; readonly stderr: boolean };
 }
 
+/** What was thrown in the guest and came out of it as a copy, on its way back. */
+export interface Failure {
+  /** Finds the error object again; undefined for what is no error of the guest's. */
+  readonly stack: string | undefined;
+  /** The message, or the text of what is no error. */
+  readonly message: string;
+  /** The message of a syntax error, when it is V8's. */
+  readonly syntax: string | undefined;
+  /** The value that was thrown, when it is no object. */
+  readonly primitive?: unknown;
+}
+
 /**
  * What the host may call in the guest, by name through the one function that `boot` returns. Every entry catches what the
  * program throws; what escapes an entry is a rejection that nobody handled.
@@ -88,10 +105,13 @@ export interface Entries {
   /** Runs one timer if it is due, and arms the next. */
   fire(): void;
   deliver(id: number, ok: boolean, head: string, body: ArrayBuffer | undefined): void;
-  importFailed(id: number, stack: string, message: string): void;
-  /** A promise was rejected and nobody listened; `stack` finds the error object again, `reason` is
-   * the text of what is no error. */
-  unhandled(stack: string | undefined, reason: string): void;
+  /** The module of an `import()` is linked, and evaluated next. */
+  opening(id: number): void;
+  /** The module of this `import()` is that of an earlier one. */
+  importedBefore(id: number, first: number): void;
+  importFailed(id: number, failure: Failure): void;
+  /** A promise was rejected and nobody listened. @returns whether it was the evaluation of an import, which now rejects */
+  unhandled(failure: Failure): boolean;
   exitCode(): number;
 }
 

@@ -1,4 +1,4 @@
-/** Node's internal modules as `inspect-build.ts` bundles them. */
+/** Node's internal modules as `node-sources.ts` bundles them. */
 declare module 'node-source:*' {
   const load: (
     exports: object,

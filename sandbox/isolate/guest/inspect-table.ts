@@ -1,5 +1,6 @@
 /** `console.table` (https://console.spec.whatwg.org/#table) in node's form. */
-import { inspect, internalBinding, receivedText, renderTable, types } from './inspect.ts';
+import { inspect, internalBinding, renderTable, types } from './inspect.ts';
+import { invalidArgument } from './arguments.ts';
 
 type Cells = readonly string[];
 
@@ -9,10 +10,7 @@ type Cells = readonly string[];
  * @throws {TypeError} when `columns` is not an array
  */
 export function tableOf(data: unknown, columns: unknown, options: object): unknown {
-  if (columns !== undefined && !Array.isArray(columns)) {
-    const message = `The "properties" argument must be an instance of Array. Received ${receivedText(columns)}`;
-    throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
-  }
+  if (columns !== undefined && !Array.isArray(columns)) throw invalidArgument('properties', 'an instance of Array', columns);
   if (data === null || typeof data !== 'object') return data;
   const cell = (value: unknown) =>
     inspect(value, { depth: cellDepth(value), maxArrayLength: 3, breakLength: Infinity, ...options });

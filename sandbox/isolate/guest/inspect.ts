@@ -1,5 +1,5 @@
 /**
- * `util.inspect` and `util.format`, by node's own source (`inspect-build.ts`).
+ * `util.inspect` and `util.format`, by node's own source (`node-sources.ts`).
  *
  * Evaluated when a program first prints something that is not a string: the file that wants it requires it then. The
  * sources capture every built-in that they use at that moment, so what the program does to a prototype later does not
@@ -41,18 +41,6 @@ export const renderTable = evaluate<(head: readonly string[], columns: readonly 
   loadTable,
   () => node,
 );
-
-/** What a value is, in the words that end node's `ERR_INVALID_ARG_TYPE` messages: `type string ('x')`, `an instance of Map`. */
-export function receivedText(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (typeof value === 'function') return `function ${value.name}`;
-  if (typeof value === 'object')
-    return value.constructor?.name ? `an instance of ${value.constructor.name}` : inspect(value, { depth: -1 });
-  const shown = typeof value === 'string' && value.length > maxReceived ? `${value.slice(0, maxReceived - 3)}...` : value;
-  return `type ${typeof value} (${inspect(shown)})`;
-}
-
-const maxReceived = 28;
 
 export { internalBinding } from './inspect-bindings.ts';
 export { types } from './inspect-types.ts';

@@ -5,29 +5,33 @@
  * therefore writes `$impt$` and `$importMeta` in their place (names of the same length, so that positions stay exact),
  * and the host puts a line before the module that binds both to this module's own.
  */
-import { excerpt, onlyPlace, reportUncaught } from './errors.ts';
-import { host, type ModuleBindings } from './host.ts';
+import { excerpt, onlyPlace, original, reportUncaught, reportUnhandled } from './errors.ts';
+import { type Failure, host, type ModuleBindings } from './host.ts';
 import { exitCode, startInfo } from './process.ts';
-
-interface Pending {
-  resolve(namespace: object): void;
-  reject(error: unknown): void;
-}
 
 /** Taken before the program can replace them. */
 const { parse, stringify } = JSON;
 
-const imports = new Map<number, Pending>();
+interface Import {
+  readonly promise: Promise<object>;
+  resolve(namespace: object | Promise<object>): void;
+  reject(error: unknown): void;
+  state: 'asked' | 'opening' | 'settled';
+}
+
+const imports = new Map<number, Import>();
 let nextId = 0;
 
 /** `import()` of one module. */
 function importer(referrer: string): (specifier: unknown) => Promise<object> {
-  return (specifier) =>
-    new Promise((resolve, reject) => {
-      const id = ++nextId;
-      imports.set(id, { resolve, reject });
-      host.importModule(id, referrer, `${specifier}`);
-    });
+  return async (specifier) => {
+    const text = `${specifier}`;
+    const id = ++nextId;
+    const { promise, resolve, reject } = Promise.withResolvers<object>();
+    imports.set(id, { promise, resolve, reject, state: 'asked' });
+    host.importModule(id, referrer, text);
+    return promise;
+  };
 }
 
 /** `import.meta` of one module, with node's properties. */
@@ -36,13 +40,52 @@ function meta(file: string, url: string, main: boolean): object {
 }
 
 function imported(id: number, namespace: object): void {
-  imports.get(id)?.resolve(namespace);
-  imports.delete(id);
+  settle(id)?.resolve(namespace);
 }
 
-export function rejectImport(id: number, error: unknown): void {
-  imports.get(id)?.reject(error);
-  imports.delete(id);
+/** @returns the import, if it waits */
+function settle(id: number): Import | undefined {
+  const found = imports.get(id);
+  if (!found || found.state === 'settled') return undefined;
+  found.state = 'settled';
+  return found;
+}
+
+export function opening(id: number): void {
+  const found = imports.get(id);
+  if (found) found.state = 'opening';
+}
+
+export function importedBefore(id: number, first: number): void {
+  const earlier = imports.get(first)?.promise;
+  if (earlier) settle(id)?.resolve(earlier);
+}
+
+/** The entry that evaluates an imported module also brings out what else was rejected meanwhile. */
+export function importFailed(id: number, failure: Failure): void {
+  const waiting = settle(id);
+  if (waiting) waiting.reject(thrown(failure));
+  else reportUnhandled(failure);
+}
+
+/**
+ * A rejection that nobody handled. While a module is being evaluated it is taken for that evaluation's, which V8 does not
+ * tell apart: the import rejects, and if nobody listens to that either, it is reported then.
+ */
+export function unhandled(failure: Failure): boolean {
+  for (const [id, { state }] of imports) {
+    if (state !== 'opening') continue;
+    settle(id)?.reject(thrown(failure));
+    return true;
+  }
+  reportUnhandled(failure);
+  return false;
+}
+
+/** The error object itself where it is still known, else its like. */
+function thrown(failure: Failure): unknown {
+  if ('primitive' in failure) return failure.primitive;
+  return original(failure.stack) ?? (failure.syntax === undefined ? new Error(failure.message) : new SyntaxError(failure.syntax));
 }
 
 /** A CommonJS body without `require`: `this` is an empty object, as `module.exports` would be. */
@@ -62,7 +105,22 @@ let awaited: string | undefined = topLevelAwait;
 function evaluated(namespace: object): void {
   const main = (namespace as { default?: unknown }).default;
   awaited = undefined;
-  if (typeof main === 'function') void callMain(main as (input: unknown, context: object) => unknown);
+  if (typeof main === 'function' && !isClass(main)) void callMain(main as (input: unknown, context: object) => unknown);
+}
+
+function isClass(value: unknown): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(value));
+}
+
+function toJson(value: unknown): string | undefined {
+  try {
+    return stringify(value);
+  } catch (error) {
+    throw new TypeError(
+      `the default export returned what JSON cannot hold: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
 }
 
 async function callMain(main: (input: unknown, context: object) => unknown): Promise<void> {
@@ -71,7 +129,7 @@ async function callMain(main: (input: unknown, context: object) => unknown): Pro
   try {
     const text = input ?? host.readInput();
     const value = await main(text === undefined ? undefined : parse(text), { args: argv.slice(2), env });
-    const json = stringify(value);
+    const json = toJson(value);
     if (json !== undefined) host.write(1, `${json}\n`);
     awaited = undefined;
   } catch (error) {

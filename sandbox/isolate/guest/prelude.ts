@@ -5,12 +5,13 @@
  * (inspection, URL, fetch …) sits behind a getter and is evaluated on first use. What is needed for `console.log('hello')`
  * is a few closures.
  */
+import { invalidArgument } from './arguments.ts';
 import { createConsole } from './console.ts';
-import { installStackTraces, original, reportUnhandled, reportWhereMade } from './errors.ts';
+import { installStackTraces, reportWhereMade } from './errors.ts';
 import { type Entries, type Host, hostFunctions, setHost, type Start } from './host.ts';
 import { installProxy } from './inspect-start.ts';
-import { bindings, finalExitCode, rejectImport, runScript } from './modules.ts';
-import { createProcess, invalidArgument, setStart } from './process.ts';
+import { bindings, finalExitCode, importedBefore, importFailed, opening, runScript, unhandled } from './modules.ts';
+import { createProcess, setStart } from './process.ts';
 import { clearTimer, fire, setInterval, setTimeout } from './timers.ts';
 import { deliver, installWebGlobals } from './web/globals.ts';
 import { installWebAssembly } from './webassembly.ts';
@@ -50,8 +51,10 @@ const entries: Entries = {
   runScript,
   fire,
   deliver,
-  importFailed: (id, stack, message) => rejectImport(id, original(stack) ?? new Error(message)),
-  unhandled: reportUnhandled,
+  opening,
+  importedBefore,
+  importFailed,
+  unhandled,
   exitCode: finalExitCode,
 };
 

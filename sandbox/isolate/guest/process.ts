@@ -1,4 +1,5 @@
 /** The part of node's `process` that a program in an isolate has: what is not here sends a program to node. */
+import { invalidArgument } from './arguments.ts';
 import { host, type Start } from './host.ts';
 
 let code: unknown;
@@ -18,13 +19,6 @@ export function exitCode(): number {
   return code === undefined || code === null ? 0 : Number(code) & 0xff;
 }
 
-/** Node's TypeError for an argument of the wrong type. */
-export function invalidArgument(name: string, expected: string, value: unknown): TypeError {
-  const { receivedText } = require('./inspect.ts') as typeof import('./inspect.ts');
-  const error = new TypeError(`The "${name}" argument must be ${expected}. Received ${receivedText(value)}`);
-  return Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
-}
-
 /** Node takes integers and strings of integers, and refuses everything else. */
 function validExitCode(value: unknown): unknown {
   if (value === undefined || value === null) return value;
@@ -42,7 +36,11 @@ function exit(value?: unknown): never {
   throw new Error('unreachable: the host has ended the program');
 }
 
-function stream(fd: 1 | 2): { write(chunk: unknown, encoding?: unknown, done?: unknown): boolean } {
+interface Stream {
+  write(chunk: unknown, encoding?: unknown, done?: unknown): boolean;
+}
+
+function stream(fd: 1 | 2): Stream {
   return {
     write(chunk, encoding, done) {
       if (chunk === null)
@@ -67,14 +65,25 @@ function environment(values: Readonly<Record<string, string>>): Record<string, s
   return new Proxy({ ...values }, { set: (target, key, value) => set(target, key, `${value}`) });
 }
 
+let streams: { readonly stdout: Stream; readonly stderr: Stream };
+let own: readonly unknown[];
+
+/** As node's console writes: through the streams' `write`, which a program may have replaced to see what is written. */
+export function writeTo(fd: 1 | 2, text: string): void {
+  const stream = fd === 1 ? streams.stdout : streams.stderr;
+  if (stream.write === own[fd]) host.write(fd, text);
+  else stream.write(text);
+}
+
 export function createProcess(start: Start): object {
+  streams = { stdout: stream(1), stderr: stream(2) };
+  own = [undefined, streams.stdout.write, streams.stderr.write];
   const process = {
     env: environment(start.env),
     argv: [...start.argv],
     cwd: () => start.cwd,
     exit,
-    stdout: stream(1),
-    stderr: stream(2),
+    ...streams,
   };
   return Object.defineProperty(process, 'exitCode', {
     get: () => code,

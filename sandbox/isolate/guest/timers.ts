@@ -7,9 +7,9 @@
  *
  * The queue is a binary heap by (due, sequence); a cleared timer stays until it comes up and is skipped then.
  */
+import { invalidArgument } from './arguments.ts';
 import { reportUncaught } from './errors.ts';
 import { host } from './host.ts';
-import { invalidArgument } from './process.ts';
 
 type Callback = (...args: unknown[]) => unknown;
 
@@ -29,6 +29,7 @@ class Timeout {
   #due = 0;
   #order = 0;
   #active = false;
+  #cleared = false;
   #referenced = true;
 
   constructor(callback: Callback, delay: unknown, args: unknown[], repeat: boolean) {
@@ -37,7 +38,6 @@ class Timeout {
     this.#repeat = repeat;
     const ms = Number(delay);
     this.#delay = ms >= 1 && ms <= maxDelayMs ? Math.trunc(ms) : 1;
-    byId.set(this.#id, this);
     this.#schedule();
   }
 
@@ -60,7 +60,7 @@ class Timeout {
   }
 
   refresh(): this {
-    if (this.#active) this.#schedule();
+    if (!this.#cleared) this.#schedule();
     return this;
   }
 
@@ -69,7 +69,9 @@ class Timeout {
     return this;
   }
 
+  /** Only a timer that has been made a number can be cleared by it. */
   [Symbol.toPrimitive](): number {
+    byId.set(this.#id, this);
     return this.#id;
   }
 
@@ -79,6 +81,7 @@ class Timeout {
 
   static cancel(timer: Timeout): void {
     byId.delete(timer.#id);
+    timer.#cleared = true;
     if (!timer.#active) return;
     timer.#active = false;
     if (timer.#referenced) referenced--;
@@ -103,7 +106,7 @@ class Timeout {
       reportUncaught(error);
     }
     if (timer.#active) return; // refreshed by its own callback
-    if (timer.#repeat && byId.has(timer.#id)) timer.#schedule();
+    if (timer.#repeat && !timer.#cleared) timer.#schedule();
     else byId.delete(timer.#id);
   }
 
@@ -116,6 +119,9 @@ class Timeout {
     arm();
   }
 }
+
+// esbuild names a class that mentions itself otherwise.
+Object.defineProperty(Timeout, 'name', { value: 'Timeout' });
 
 /** A place in the queue; it is stale when its timer was cleared or scheduled anew. */
 interface Place {
@@ -164,15 +170,23 @@ function next(): { timer: Timeout; waitMs: number } | undefined {
   return undefined;
 }
 
-/** Tells the host when to call `fire` next; once at the end of a `fire`, whatever its callback did. */
+/** What the host was told last: crossing the border costs more than a timer does. */
+let told = { due: Number.POSITIVE_INFINITY, keepAlive: false };
+
+/** Tells the host when to call `fire` next, if that has changed; once at the end of a `fire`, whatever its callback did. */
 function arm(): void {
   if (firing) return;
   const upcoming = next();
-  host.timer(upcoming ? Math.max(0, upcoming.waitMs) : -1, referenced > 0);
+  const due = upcoming ? (heap[0]?.due ?? 0) : Number.POSITIVE_INFINITY;
+  const keepAlive = referenced > 0;
+  if (due === told.due && keepAlive === told.keepAlive) return;
+  told = { due, keepAlive };
+  host.timer(upcoming ? Math.max(0, upcoming.waitMs) : -1, keepAlive);
 }
 
 /** Runs one timer if it is due, and arms the host for the next. */
 export function fire(): void {
+  told = { due: Number.NaN, keepAlive: false };
   const due = next();
   if (due === undefined || due.waitMs > 0) return arm();
   pop();
@@ -201,7 +215,8 @@ export function setInterval(callback: unknown, delay?: unknown, ...args: unknown
 /** `clearTimeout` and `clearInterval` do the same under two names, as in node: a timer or its number. */
 export function clearTimer(name: string): (timer: unknown) => void {
   const clear = (timer: unknown): void => {
-    const found = Timeout.is(timer) ? timer : byId.get(Number(timer));
+    const isNumber = typeof timer === 'number' || typeof timer === 'string';
+    const found = Timeout.is(timer) ? timer : isNumber ? byId.get(Number(timer)) : undefined;
     if (found) Timeout.cancel(found);
   };
   return Object.defineProperty(clear, 'name', { value: name });

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
+  cpSync,
   lstatSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,7 +20,7 @@ import { registerHooks } from 'node:module';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { type Loaded, type LoadOptions, loadProgram } from '../../../runtimes/javascript/load.ts';
-import { fixtures, programOf, tree } from './support.ts';
+import { fixtures, node, programOf, tree } from './support.ts';
 
 const project = {
   'package.json': '{"type":"module"}',
@@ -166,19 +170,74 @@ describe('a verdict is made anew', () => {
   });
 });
 
+describe('a verdict is made anew by another judge', () => {
+  /** Loads the project with the loader of another checkout, in a process of its own. */
+  async function loadBy(checkout: string, file: string, cacheDir: string, version = process.version): Promise<boolean> {
+    markStored(cacheDir);
+    const code = `
+      Object.defineProperty(process, 'version', { value: ${JSON.stringify(version)} });
+      const { loadProgram } = await import(${JSON.stringify(join(checkout, 'runtimes/javascript/load.ts'))});
+      console.log(JSON.stringify(await loadProgram(${JSON.stringify(file)}, { cacheDir: ${JSON.stringify(cacheDir)} })));`;
+    const loaded = await node(['--input-type=module', '--eval', code]);
+    assert.match(loaded, /"choice":"isolate"/);
+    return loaded.includes(mark);
+  }
+
+  /** @returns a copy of what the loader consists of */
+  function checkOut(): string {
+    const root = join(import.meta.dirname, '../../..');
+    const checkout = tree({});
+    for (const folder of ['runtimes', 'src/base', 'src/model'])
+      cpSync(join(root, folder), join(checkout, folder), { recursive: true });
+    cpSync(join(root, 'package.json'), join(checkout, 'package.json'));
+    symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'));
+    return checkout;
+  }
+
+  test('when a source that judges was edited, at the same version of prisn', async () => {
+    const { path, cacheDir } = setUp();
+    const checkout = checkOut();
+    assert.equal(await loadBy(checkout, path('main.ts'), cacheDir), false);
+    assert.equal(await loadBy(checkout, path('main.ts'), cacheDir), true);
+    appendFileSync(join(checkout, 'runtimes/javascript/lacks.ts'), '\n');
+    assert.equal(await loadBy(checkout, path('main.ts'), cacheDir), false);
+  });
+
+  test('under another version of node, and kept for the first', async () => {
+    const { path, cacheDir } = setUp();
+    const checkout = checkOut();
+    assert.equal(await loadBy(checkout, path('main.ts'), cacheDir), false);
+    assert.equal(await loadBy(checkout, path('main.ts'), cacheDir, 'v99.0.0'), false);
+    assert.equal(await loadBy(checkout, path('main.ts'), cacheDir), true);
+  });
+
+  test('in another checkout', async () => {
+    const { path, cacheDir } = setUp();
+    assert.equal(await loadBy(checkOut(), path('main.ts'), cacheDir), false);
+    assert.equal(await loadBy(checkOut(), path('main.ts'), cacheDir), false);
+  });
+});
+
 describe('a file of the cache is ignored', () => {
   const damages: Record<string, (path: string) => void> = {
     'when it is cut off': (path) => writeFileSync(path, readFileSync(path, 'utf8').slice(0, -20)),
     'when it is empty': (path) => writeFileSync(path, ''),
     'when it is JSON of another kind': (path) => writeFileSync(path, '[null]'),
-    'when it has another format': (path) => writeFileSync(path, readFileSync(path, 'utf8').replace('"format":1', '"format":0')),
     'when it answers another question': (path) => writeFileSync(path, readFileSync(path, 'utf8').replace('main.ts', 'mine.ts')),
     'when it has no verdict': (path) =>
       writeFileSync(path, readFileSync(path, 'utf8').replace('"choice":"isolate"', '"choice":"other"')),
     'when others may write it': (path) => chmodSync(path, 0o666),
+    'when it is a link, even to a good one': (path) => {
+      renameSync(path, `${path}.real`);
+      symlinkSync(`${path}.real`, path);
+    },
+    'when it is a pipe, which nobody writes to': (path) => {
+      rmSync(path);
+      execFileSync('sh', ['-c', 'mkfifo "$0"', path]);
+    },
     'when it is a directory': (path) => {
       rmSync(path);
-      symlinkSync('/', path);
+      mkdirSync(path);
     },
   };
   for (const [title, damage] of Object.entries(damages)) {

@@ -74,7 +74,7 @@ describe('JavaScript resolves as in node', () => {
     const [far, entry] = [join(directory, 'far/y.js'), join(directory, 'main.js')];
     assert.deepEqual(await loadProgram(entry, {}), {
       choice: 'fails',
-      message: `${join(directory, 'far/x.js')}:1 imports './y.js', but ${far} does not exist`,
+      message: `${join(directory, 'far/x.js')}:1 imports './y.js', but ${far} does not exist\n`,
     });
   });
 
@@ -103,7 +103,7 @@ describe('JavaScript resolves as in node', () => {
     const loaded = await loadProgram(join(directory, 'main.js'), {});
     assert.deepEqual(loaded, {
       choice: 'fails',
-      message: `${directory}/main.js:1 imports './lib', which is a directory; did you mean './lib/index.js'?`,
+      message: `${directory}/main.js:1 imports './lib', which is a directory; did you mean './lib/index.js'?\n`,
     });
     await assert.rejects(node([join(directory, 'main.js')]), /ERR_UNSUPPORTED_DIR_IMPORT/);
   });

@@ -1,13 +1,22 @@
 /** The HTTP server that fetches are tested against. */
+import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import { gzipSync } from 'node:zlib';
 
 type Route = (request: IncomingMessage, response: ServerResponse, parameter: string) => unknown;
 
-/** How many requests to `hang` were given up by the client. */
-export const hangs = { open: 0, closed: 0 };
+/** How many requests wait in vain for an answer. */
+let hanging = 0;
+const changes = new EventEmitter();
+
+function changeHanging(by: 1 | -1): void {
+  hanging += by;
+  changes.emit('change');
+}
 
 const routes: Readonly<Record<string, Route>> = {
   async echo(request, response) {
@@ -26,19 +35,22 @@ const routes: Readonly<Record<string, Route>> = {
   loop: (_request, response) => response.writeHead(302, { location: '/loop' }).end(),
   hangup: (request) => request.socket.destroy(),
   hang(_request, response) {
-    hangs.open++;
-    response.on('close', () => hangs.closed++);
+    changeHanging(1);
+    response.on('close', () => changeHanging(-1));
+  },
+  /** Answers when this many requests hang. */
+  async hanging(_request, response, count) {
+    while (hanging !== Number(count)) await once(changes, 'change');
+    response.end();
   },
   broken(request, response) {
     response.writeHead(200, { 'content-length': 100 }).write('part');
     setImmediate(() => request.socket.destroy());
   },
-  async endless(_request, response) {
-    const block = Buffer.alloc(2 ** 20);
-    for (let sent = 0; sent < 110 && !response.closed; sent++) {
-      if (!response.write(block)) await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
-    }
-    response.end();
+  endless(_request, response) {
+    const blocks = Array<Buffer>(110).fill(Buffer.alloc(2 ** 20));
+    // The client gives up on the way.
+    return pipeline(Readable.from(blocks), response).catch(() => {});
   },
 };
 

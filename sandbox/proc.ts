@@ -61,3 +61,27 @@ export function trySend(pid: number, signal: NodeJS.Signals): void {
     process.kill(pid, signal);
   } catch {}
 }
+
+/** Between two looks at the memory of a process: a hog fills some 50 MB meanwhile. */
+export const sampleMs = 25;
+
+/** Resident memory of a process: /proc/PID/statm, second field. 0 where it cannot be read. */
+export function residentBytes(pid: number | undefined): number {
+  return pid === undefined ? 0 : Number(readProc(`${pid}/statm`).split(' ')[1] ?? 0) * pageBytes();
+}
+
+let pageSize: number | undefined;
+
+/** Bytes of a page of memory. */
+export function pageBytes(): number {
+  pageSize ??= readPageSize();
+  return pageSize;
+}
+
+/** getauxval(3): pairs of words, of which key 6 (AT_PAGESZ) is the size of a page. */
+function readPageSize(): number {
+  const auxv = Buffer.from(readProc('self/auxv'), 'latin1');
+  for (let at = 0; at + 16 <= auxv.length; at += 16)
+    if (auxv.readBigUInt64LE(at) === 6n) return Number(auxv.readBigUInt64LE(at + 8));
+  return 4096;
+}

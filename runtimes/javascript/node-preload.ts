@@ -1,0 +1,67 @@
+/**
+ * What node is given before a program that it runs as it is would be less than in an isolate: TypeScript that node's
+ * type stripping does not know, a default export that wants to be called.
+ */
+import { extname } from 'node:path';
+import { PrisnError } from '../../src/base/error.ts';
+import type { Preload } from '../command.ts';
+import { moduleWords } from './lacks.ts';
+import { isTypeScript } from './resolve.ts';
+
+const fs = process.getBuiltinModule('node:fs');
+
+/**
+ * @param file path of the program
+ * @param input JSON text of --input
+ * @param importsTypeScript whether something that it imports is known to be TypeScript
+ * @returns undefined for a program that node starts as it is: JavaScript without a default export
+ * @throws PrisnError `usage` when there is an input and nothing that takes it
+ */
+export async function nodePreload(
+  file: string,
+  input: string | undefined,
+  importsTypeScript: boolean,
+): Promise<Preload | undefined> {
+  // A pipe gives its bytes once, to node.
+  const isFile = fs.statSync(file).isFile();
+  const isTranslated = isFile && isTypeScript(fs.realpathSync.native(file));
+  const needsHooks = isTranslated || importsTypeScript;
+  const mayBeCalled = isTranslated || (isFile && (await hasDefaultExport(file)));
+  if (input !== undefined && !mayBeCalled)
+    throw new PrisnError(
+      'usage',
+      `--input calls the default export of a program, and ${file} has none; node takes its input on stdin`,
+    );
+  if (!mayBeCalled && !needsHooks) return undefined;
+  return {
+    args: [
+      ...(needsHooks ? ['--enable-source-maps', importOf('node-typescript')] : []),
+      ...(mayBeCalled ? [importOf('node-entry')] : []),
+    ],
+    env: mayBeCalled ? { PRISN_INPUT: input ?? '' } : {},
+    minimum: hooked,
+  };
+}
+
+/** The first version whose loaders take the hooks in all that is used of them. */
+const hooked = '24';
+
+/** Of a file beside this one, which has its extension. */
+function importOf(name: string): string {
+  return `--import=${new URL(`${name}${extname(import.meta.url)}`, import.meta.url)}`;
+}
+
+/** Whether JavaScript exports a default. Of what cannot be read or parsed node shall say so. */
+async function hasDefaultExport(file: string): Promise<boolean> {
+  if (extname(file) === '.cjs') return false;
+  try {
+    const text = fs.readFileSync(file, 'utf8');
+    if (!moduleWords.test(text) || !text.includes('default')) return false;
+    const { init, parse } = await import('es-module-lexer');
+    await init();
+    const [, exports] = parse(text);
+    return exports.some((found) => found.type !== 'reexport-all' && found.name === 'default');
+  } catch {
+    return false;
+  }
+}
