@@ -6,7 +6,7 @@ import { readHead } from '../../runtimes/head.ts';
 import { detect, runtimeById } from '../../runtimes/index.ts';
 import type { LocateContext } from '../../runtimes/locate.ts';
 import { fillTemplate, isAtLeast } from '../../src/model/runtime.ts';
-import { Scratch } from './scratch.ts';
+import { Scratch } from '../scratch.ts';
 
 function contextOf(scratch: Scratch, env: Record<string, string> = {}): LocateContext {
   return { env: { PATH: '/usr/bin:/bin', ...env }, cwd: scratch.root, cacheDir: scratch.path('cache') };

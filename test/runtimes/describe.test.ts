@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeRuntime } from '../../runtimes/describe.ts';
 import { runtimeById, runtimes } from '../../runtimes/index.ts';
-import { Scratch } from './scratch.ts';
+import { Scratch } from '../scratch.ts';
 
 function setUp(scratch: Scratch, path: string) {
   return { env: { PATH: path }, cwd: scratch.root, cacheDir: scratch.path('cache') };

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { PrisnError } from '../../src/base/error.ts';
 import { readHead } from '../../runtimes/head.ts';
 import { detect, runtimeById, runtimes } from '../../runtimes/index.ts';
-import { Scratch } from './scratch.ts';
+import { Scratch } from '../scratch.ts';
 
 const place = { env: { PATH: '/usr/bin:/bin' }, cwd: '/' };
 

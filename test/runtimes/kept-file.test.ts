@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 import { readOwn, replaceFile, stateOf } from '../../runtimes/kept-file.ts';
-import { Scratch } from './scratch.ts';
+import { Scratch } from '../scratch.ts';
 
 test('a kept file is read when it is a regular file that only its owner may write, and nothing else is', (t) => {
   const scratch = new Scratch(t);

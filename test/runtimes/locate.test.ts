@@ -6,7 +6,7 @@ import { bash } from '../../runtimes/bash.ts';
 import { isInstalled, locate } from '../../runtimes/locate.ts';
 import { node } from '../../runtimes/node.ts';
 import { python3 } from '../../runtimes/python3.ts';
-import { Scratch } from './scratch.ts';
+import { Scratch } from '../scratch.ts';
 
 function setUp(scratch: Scratch, env: Record<string, string>) {
   return { env, cwd: scratch.root, cacheDir: scratch.path('cache') };

@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { locate } from '../../runtimes/locate.ts';
 import { python3 } from '../../runtimes/python3.ts';
-import { Scratch } from './scratch.ts';
+import { Scratch } from '../scratch.ts';
 
 interface Setup {
   readonly env: Record<string, string>;

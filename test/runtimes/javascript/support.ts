@@ -1,24 +1,18 @@
 /** What the tests of the loader share: trees of files, and runs of programs by node itself. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { after } from 'node:test';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Loaded, type LoadOptions, loadProgram } from '../../../runtimes/javascript/load.ts';
 import type { Program } from '../../../src/model/task.ts';
+import { Scratch } from '../../scratch.ts';
 
 export const fixtures = join(import.meta.dirname, '../../fixtures/graph');
 
 /** A directory with the files, gone after the tests. @returns its real path */
 export function tree(files: Readonly<Record<string, string>>): string {
-  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'prisn-graph-')));
-  after(() => rmSync(directory, { recursive: true }));
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(directory, name)), { recursive: true });
-    writeFileSync(join(directory, name), text);
-  }
-  return directory;
+  const scratch = new Scratch();
+  for (const [name, text] of Object.entries(files)) scratch.file(name, text);
+  return scratch.root;
 }
 
 export async function isolateProgram(file: string, options: LoadOptions = {}): Promise<Program> {
