@@ -14,6 +14,9 @@ const door = (name, modules, from) => ({
   to: { path: modules },
 });
 
+/** What the engine and the API know by their types alone; the daemon constructs them. */
+const adapters = ['src/store/', 'src/logs/', 'src/bundles/', 'src/secrets/', 'src/metrics/', 'sandbox/', 'runtimes/'];
+
 module.exports = {
   forbidden: [
     { name: 'no-cycle', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
@@ -26,11 +29,40 @@ module.exports = {
     layer('bundles', 'src/bundles/', ['src/base/', 'src/model/']),
     layer('logs', 'src/logs/', ['src/base/', 'src/model/']),
     layer('secrets', 'src/secrets/', ['src/base/', 'src/model/']),
+    layer('metrics', 'src/metrics/', ['src/base/', 'src/model/']),
+    layer('engine', 'src/engine/', ['src/base/', 'src/model/', ...adapters]),
+    {
+      name: 'engine-takes-only-types-of-adapters',
+      severity: 'error',
+      from: { path: '^src/engine/' },
+      to: { path: adapters.map((folder) => `^${folder}`), dependencyTypesNot: ['type-only'] },
+    },
+    layer('contract', 'src/api/contract/', ['src/base/', 'src/model/']),
+    layer('api', 'src/api/', ['src/base/', 'src/model/', 'src/engine/', ...adapters]),
+    {
+      name: 'api-takes-only-types-of-adapters',
+      severity: 'error',
+      from: { path: '^src/api/' },
+      to: { path: adapters.map((folder) => `^${folder}`), dependencyTypesNot: ['type-only'] },
+    },
+    layer('client', 'src/client/', ['src/base/', 'src/model/', 'src/api/contract/']),
+    {
+      name: 'client-takes-only-types-of-schemas',
+      severity: 'error',
+      from: { path: '^src/(client|cli)/' },
+      to: { path: '^src/api/contract/schemas\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    layer('workload', 'src/workload.ts', ['src/base/', 'src/model/', 'src/engine/ports.ts', 'runtimes/', 'sandbox/']),
     layer('foreground', 'src/foreground.ts', ['src/base/', 'src/model/', 'runtimes/', 'sandbox/']),
     layer('cli', 'src/cli/', [
       'src/base/',
       'src/model/',
       'src/foreground.ts',
+      'src/client/',
+      'src/api/contract/',
+      'src/daemon.ts',
+      'src/bundles/pack.ts',
+      'src/store/',
       'runtimes/',
       'sandbox/process/limits.ts',
       'sandbox/isolate/probe.ts',
@@ -74,7 +106,9 @@ module.exports = {
     ]),
     door('threads', '^(node:)?worker_threads$', ['sandbox/isolate/']),
     door('level', 'node_modules/(level|classic-level)/', ['src/store/']),
-    door('processes', '^(node:)?child_process$', ['sandbox/', 'runtimes/', 'src/store/lock.ts']),
+    door('fastify', 'node_modules/(fastify|@fastify)/', ['src/api/']),
+    door('prom-client', 'node_modules/prom-client/', ['src/metrics/']),
+    door('processes', '^(node:)?child_process$', ['sandbox/', 'runtimes/', 'src/store/lock.ts', 'src/cli/server-process.ts']),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

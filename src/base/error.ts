@@ -24,6 +24,10 @@ export const errorCodes = {
   busy: { status: 503, exit: exitCodes.failure },
   /** It exists already, or was changed by someone else meanwhile. */
   conflict: { status: 409, exit: exitCodes.conflict },
+  /** Known who asks, and not allowed to. */
+  forbidden: { status: 403, exit: exitCodes.refused },
+  /** The path exists, not for this method. */
+  method_not_allowed: { status: 405, exit: exitCodes.usage },
   /** Stored data is not what was written. */
   damaged: { status: 500, exit: exitCodes.failure },
   /** Nothing has that name or id. */
@@ -32,6 +36,10 @@ export const errorCodes = {
   storage_full: { status: 507, exit: exitCodes.failure },
   /** More bytes than the limit that the message names. */
   too_large: { status: 413, exit: exitCodes.failure },
+  /** Not known who asks. */
+  unauthorized: { status: 401, exit: exitCodes.refused },
+  /** No server answers there. */
+  unreachable: { status: 502, exit: exitCodes.unreachable },
   /** A part that is needed fails at the moment. */
   unavailable: { status: 503, exit: exitCodes.failure },
 } as const satisfies Record<string, { status: number; exit: number }>;
@@ -44,10 +52,14 @@ export class PrisnError extends Error {
   readonly code: ErrorCode;
   readonly [brand] = true;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  /** With `busy` and `unavailable`: when it is worth to try again, seconds. */
+  readonly retryAfterS?: number;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; retryAfterS?: number } = {}) {
     super(message, options);
     this.name = 'PrisnError';
     this.code = code;
+    if (options.retryAfterS !== undefined) this.retryAfterS = options.retryAfterS;
   }
 
   /** The start path is a bundle and has a copy of this class; what is loaded beside it throws the other one. */

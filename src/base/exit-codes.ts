@@ -9,6 +9,10 @@ export const exitCodes = {
   usage: 2,
   /** Nothing has that name or id. */
   absent: 3,
+  /** Authentication or authorisation failed. */
+  refused: 4,
+  /** No server answers. */
+  unreachable: 5,
   conflict: 6,
   timeout: 124,
   /** prisn itself failed. */

@@ -46,6 +46,17 @@ export function parseMemory(text: string, name: string): number {
   return bytes;
 }
 
+/**
+ * Parses a size such as `64kb` or `10mb` (powers of 1024) that is no memory limit.
+ * @returns whole bytes, 1 … 1 TB
+ * @throws PrisnError `usage`
+ */
+export function parseBytes(text: string, name: string): number {
+  const bytes = parseQuantity(text, byteUnits);
+  if (bytes !== undefined && bytes >= 1 && bytes <= 2 ** 40) return bytes;
+  throw new PrisnError('usage', `${name}: '${text}' is not a size; write a number with a unit, such as 64kb, 10mb or 1gb`);
+}
+
 function parseQuantity(text: string, units: Record<string, number>): number | undefined {
   const match = /^(\d{1,15}(?:\.\d{1,6})?)([a-z]+)$/i.exec(text);
   const unit = match?.[2] && units[match[2].toLowerCase()];
@@ -67,4 +78,15 @@ export function formatDuration(ms: number): string {
 /** `268435456` → `256mb`. */
 export function formatMemory(bytes: number): string {
   return bytes >= 2 ** 30 && bytes % 2 ** 30 === 0 ? `${bytes / 2 ** 30}gb` : `${Math.round(bytes / 2 ** 20)}mb`;
+}
+
+/** `65536` → `64kb`: the largest unit that is exact. */
+export function formatBytes(bytes: number): string {
+  for (const [unit, size] of [
+    ['gb', 2 ** 30],
+    ['mb', 2 ** 20],
+    ['kb', 2 ** 10],
+  ] as const)
+    if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`;
+  return `${bytes}b`;
 }

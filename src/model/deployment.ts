@@ -1,5 +1,5 @@
 /** A deployment of type job: code that is kept to be run on a trigger. In the names and units of the API. */
-import type { SecretReference } from './execution.ts';
+import type { Resources, SecretReference } from './execution.ts';
 
 export const deploymentTypes = ['service', 'job', 'cronjob'] as const;
 export type DeploymentType = (typeof deploymentTypes)[number];
@@ -19,7 +19,7 @@ export interface DeploymentSpec {
   readonly retries: number;
   /** Executions at once; no limit of its own without. */
   readonly concurrency?: number;
-  readonly memory_bytes?: number;
+  readonly resources?: Resources;
   readonly labels: Readonly<Record<string, string>>;
 }
 

@@ -30,6 +30,8 @@ export interface Execution {
   readonly created_at: string;
   readonly started_at?: string;
   readonly completed_at?: string;
+  /** While it waits: how many will start before it, and itself; from 1. Not stored. */
+  readonly queue_position?: number;
   readonly queued_ms?: number;
   readonly prepare_ms?: number;
   readonly start_ms?: number;
@@ -42,11 +44,14 @@ export interface Execution {
   readonly error?: string;
   /** From 1. */
   readonly attempt: number;
+  readonly runtime?: string;
   readonly tier?: string;
   readonly node_id: string;
   readonly trigger: Trigger;
   /** Whether output was left out for its size. */
   readonly truncated?: boolean;
+  /** While it runs: the root of its process tree, for the daemon that finds it left over. Not shown. */
+  readonly process?: ProcessRecord;
 }
 
 /** What an execution runs, kept with it until it ends, so that it outlives a restart. */
@@ -63,7 +68,25 @@ export interface ExecutionSpec {
   readonly timeout_ms: number;
   /** Runs beyond the first after a failure. */
   readonly retries: number;
-  readonly memory_bytes?: number;
+  readonly resources?: Resources;
+}
+
+/** Limits of an execution or a replica. */
+export interface Resources {
+  readonly memory_mb?: number;
+  /** Cores. */
+  readonly cpu?: number;
+  /** Processes and threads at once. */
+  readonly pids?: number;
+}
+
+/** A process for good: a pid alone may by now be a stranger's. */
+export interface ProcessRecord {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat. */
+  readonly start: string;
+  /** The boot's id. */
+  readonly boot: string;
 }
 
 /** Puts the value of a secret into a variable. */

@@ -28,4 +28,17 @@ export interface Outcome {
   /** What happened and what to do, for every reason but `exit` and `signal`. */
   readonly message?: string;
   readonly errorCode?: ErrorCode;
+  /** What the default export returned, as JSON text; only where the task asked for it. */
+  readonly result?: string;
+  /** It ended through no fault of its own and had no effect outside yet: to run it once more is safe. */
+  readonly blameless?: boolean;
+  /** What it took, as far as it is known. */
+  readonly usage?: Usage;
+}
+
+export interface Usage {
+  /** From the order to start until its own code ran. */
+  readonly startMs?: number;
+  readonly cpuMs?: number;
+  readonly maxRssBytes?: number;
 }

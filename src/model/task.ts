@@ -66,5 +66,28 @@ export interface IsolateTask {
   readonly cwd: string;
   /** JSON text handed to a function that is the default export. */
   readonly input?: string;
+  /** Standard input, for when such a function has no `input`; without it, it is asked for (`inputWanted`) where the sink can. */
+  readonly stdin?: string;
+  /** Where what such a function returns goes: as JSON to stdout, which is the default, or into the outcome. */
+  readonly returns?: 'stdout' | 'outcome';
+  /** The program is called with this request and answers it. */
+  readonly request?: FunctionRequest;
+  /** The program is held back while 1 MB of its output is not taken yet; otherwise output beyond a limit is dropped. */
+  readonly paced?: boolean;
   readonly limits: Limits;
+}
+
+/** An HTTP request for a program that answers some. */
+export interface FunctionRequest {
+  readonly method: string;
+  /** Absolute. */
+  readonly url: string;
+  /** In the order in which they came, names in lower case. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
+}
+
+export interface FunctionHead {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
 }
