@@ -1,8 +1,10 @@
 import { cliStart } from './cli-start.ts';
+import { executions } from './executions.ts';
 import { isolateCold } from './isolate-cold.ts';
 import { isolateVariants } from './isolate-variants.ts';
 import { isolateWarm } from './isolate-warm.ts';
 import { runStart } from './run-start.ts';
+import { store } from './store.ts';
 
 export const benchmarks: Readonly<Record<string, () => void | Promise<void>>> = {
   'run-start': runStart,
@@ -10,4 +12,6 @@ export const benchmarks: Readonly<Record<string, () => void | Promise<void>>> = 
   'isolate-cold': isolateCold,
   'isolate-warm': isolateWarm,
   'isolate-variants': isolateVariants,
+  executions,
+  store,
 };

@@ -93,6 +93,11 @@ export const settings = {
   output_limit: setting(bytes, 10 * 2 ** 20, 'output of an execution that is kept, a stream; head and tail of longer ones'),
   body_limit: setting(bytes, 10 * 2 ** 20, 'size of a request'),
   bundle_limit: setting(bytes, 100 * 2 ** 20, 'size of an uploaded bundle, compressed'),
+  sync: setting(
+    choice(['on', 'off']),
+    'on',
+    'whether what is accepted is synced to the disk before it is answered; off is faster, and a power cut loses the last moments',
+  ),
   drain: setting(duration, 30_000, 'how long a server that stops waits for what runs'),
   idle_exit: setting(duration, 15 * 60_000, 'when a server that was started by itself, has nothing deployed and is idle, leaves'),
 } as const;

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
-import { rm, unlink } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Execution } from '../../src/model/execution.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { rounds } from '../full.ts';
+import { needsPowerCut, PowerCut } from '../power-cut.ts';
 import { inScratch } from './scratch.ts';
 
 const writer = fileURLToPath(new URL('./writer.ts', import.meta.url));
@@ -96,66 +96,27 @@ test('after kill -9 at any moment, everything acknowledged is there, with the ri
     }
   }));
 
-const noCompiler = spawnSync('cc', ['--version']).status !== 0 && 'there is no C compiler here';
-
-describe('after a power cut, which takes what was not synced', {
-  skip: process.platform !== 'linux' ? 'Linux only' : noCompiler,
-}, () => {
-  const source = fileURLToPath(new URL('./power-cut.c', import.meta.url));
-
-  async function withShim(
-    body: (scratch: string, env: { LD_PRELOAD: string; SYNC_JOURNAL: string }) => Promise<void>,
-  ): Promise<void> {
-    await inScratch(async (scratch) => {
-      const shim = join(scratch, 'power-cut.so');
-      const built = spawnSync('cc', ['-shared', '-fPIC', '-O1', '-o', shim, source, '-ldl'], { encoding: 'utf8' });
-      assert.equal(built.status, 0, built.stderr);
-      await body(scratch, { LD_PRELOAD: shim, SYNC_JOURNAL: join(scratch, 'journal') });
-    });
-  }
-
-  /** Cuts each file to what was synced of it. */
-  function cutPower(directory: string, journal: string): void {
-    const synced = new Map<number, number>();
-    for (const line of existsSync(journal) ? readFileSync(journal, 'utf8').split('\n') : []) {
-      const [inode, size] = line.split(' ').map(Number);
-      if (inode !== undefined && size !== undefined) synced.set(inode, size);
-    }
-    for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile() || /^LOG|^LOCK/.test(entry.name)) continue;
-      const path = join(entry.parentPath, entry.name);
-      const { ino, size } = statSync(path);
-      const kept = synced.get(ino) ?? 0;
-      if (kept < size) truncateSync(path, kept);
-    }
-  }
-
-  function appendSynced(journal: string, path: string): void {
-    const { ino, size } = statSync(path);
-    appendFileSync(journal, `${ino} ${size}\n`);
-  }
-
+describe('after a power cut, which takes what was not synced', needsPowerCut(), () => {
   test('everything acknowledged is there, with the right totals', () =>
-    withShim(async (scratch, env) => {
+    inScratch(async (scratch) => {
+      const power = new PowerCut(scratch);
       const directory = join(scratch, 'data');
       const acknowledged: Acknowledged = new Map();
       for (let round = 0; round < rounds(5, 100); round++) {
-        await runAndKill(directory, 'sync', env, acknowledged);
-        cutPower(directory, env.SYNC_JOURNAL);
+        await runAndKill(directory, 'sync', power.env, acknowledged);
+        power.cut(directory);
         assert.deepEqual(await check(directory, acknowledged), [], `round ${round}`);
-        // What the check wrote was synced by this process, unseen by the journal.
-        await unlink(env.SYNC_JOURNAL);
-        for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true }))
-          if (entry.isFile()) appendSynced(env.SYNC_JOURNAL, join(entry.parentPath, entry.name));
+        power.accept(directory);
       }
     }));
 
   test('a store that does not sync has lost what it acknowledged, and this test sees it', () =>
-    withShim(async (scratch, env) => {
+    inScratch(async (scratch) => {
+      const power = new PowerCut(scratch);
       const directory = join(scratch, 'data');
       const acknowledged: Acknowledged = new Map();
-      await runAndKill(directory, 'no-sync', env, acknowledged);
-      cutPower(directory, env.SYNC_JOURNAL);
+      await runAndKill(directory, 'no-sync', power.env, acknowledged);
+      power.cut(directory);
       const lost = (await check(directory, acknowledged)).filter((sentence) => sentence.endsWith('is lost'));
       assert.ok(lost.length > 0);
     }));
