@@ -7,7 +7,10 @@ export type DeploymentType = (typeof deploymentTypes)[number];
 /** What a revision is made of: the same content makes no new one. */
 export interface DeploymentSpec {
   readonly type: DeploymentType;
+  /** Id of the runtime that was found for the code when it was deployed. */
   readonly runtime?: string;
+  /** The runtime that the user chose, id or alias; without it the file decides, also when it changes. */
+  readonly chosen_runtime?: string;
   /** Content hash of the code. */
   readonly bundle: string;
   /** Path of the program's file inside the bundle. */
@@ -31,4 +34,35 @@ export interface Deployment extends DeploymentSpec {
   readonly revision: number;
   readonly created_at: string;
   readonly updated_at: string;
+}
+
+/** What of a deployment makes its revision. */
+export function specOf(deployment: DeploymentSpec): DeploymentSpec {
+  const { type, runtime, chosen_runtime, bundle, entrypoint, args, env, secrets } = deployment;
+  const { timeout_ms, retries, concurrency, resources, labels } = deployment;
+  return {
+    type,
+    bundle,
+    entrypoint,
+    args,
+    env,
+    secrets,
+    retries,
+    labels,
+    ...(runtime !== undefined && { runtime }),
+    ...(chosen_runtime !== undefined && { chosen_runtime }),
+    ...(timeout_ms !== undefined && { timeout_ms }),
+    ...(concurrency !== undefined && { concurrency }),
+    ...(resources !== undefined && { resources }),
+  };
+}
+
+/** Whether two are the same code and configuration. The order of arguments and secrets counts, that of names does not. */
+export function sameSpec(a: DeploymentSpec, b: DeploymentSpec): boolean {
+  return JSON.stringify(specOf(a), sortedKeys) === JSON.stringify(specOf(b), sortedKeys);
+}
+
+function sortedKeys(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }

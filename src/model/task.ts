@@ -70,6 +70,8 @@ export interface IsolateTask {
   readonly stdin?: string;
   /** Where what such a function returns goes: as JSON to stdout, which is the default, or into the outcome. */
   readonly returns?: 'stdout' | 'outcome';
+  /** Whether what it shows of values has colours; not without. */
+  readonly colors?: { readonly stdout: boolean; readonly stderr: boolean };
   /** The program is called with this request and answers it. */
   readonly request?: FunctionRequest;
   /** The program is held back while 1 MB of its output is not taken yet; otherwise output beyond a limit is dropped. */
