@@ -135,7 +135,8 @@ function targetFile(specifier: string, path: string, inputs: Inputs): Target {
   return fileKind(file, inputs) ? { file } : { lack: `imports '${specifier}', which is neither JavaScript nor JSON` };
 }
 
-function asWritten(path: string, inputs: Inputs): string | undefined {
+/** The file that TypeScript means by a path at which none is: without its extension, by that of its output, a folder's index. */
+export function asWritten(path: string, inputs: Inputs): string | undefined {
   const extension = extname(path);
   const stem = path.slice(0, path.length - extension.length);
   const candidates = [
