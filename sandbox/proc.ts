@@ -13,6 +13,8 @@ export interface TreeSpec {
   readonly root: ProcessId;
   /** Whether the root leads a session of its own. */
   readonly leads: boolean;
+  /** Whether the root and its child only hold the program: they end with it, or end it by their own death (`tier.ts`). */
+  readonly isHeld?: boolean;
   /** Directories of cgroups whose members belong to the run. */
   readonly cgroups: readonly string[];
 }
@@ -23,10 +25,14 @@ export interface Status extends ProcessId {
   readonly parent: number;
   readonly group: number;
   readonly session: number;
+  readonly isKernelThread: boolean;
   readonly rssPages: number;
 }
 
 export const hasProc = process.platform === 'linux';
+
+/** PF_KTHREAD of the kernel's include/linux/sched.h. */
+const kernelThread = 0x0020_0000;
 
 /** The fields of /proc/PID/stat that matter here, or undefined when the process is gone. */
 export function readStatus(pid: number): Status | undefined {
@@ -40,6 +46,7 @@ export function readStatus(pid: number): Status | undefined {
     parent: Number(fields[1]),
     group: Number(fields[2]),
     session: Number(fields[3]),
+    isKernelThread: (Number(fields[6]) & kernelThread) !== 0,
     start: fields[19] ?? '',
     rssPages: Number(fields[21]),
   };

@@ -18,5 +18,3 @@ export interface Running {
   /** Ends the task and everything that it started; the outcome is `canceled` unless another cause came first. */
   readonly stop: () => void;
 }
-
-export type Sandbox<Task> = (task: Task, sink: Sink) => Running;

@@ -95,7 +95,7 @@ describe('a hostile script in the pool', { concurrency: 2 }, () => {
       );
       assert.ok(!hostLost || ended.reason !== 'exit', 'the host was lost to a program that ended by itself');
       const next = await record((sink) => pool.start(scriptTask("console.log('next')"), sink)).ended;
-      assert.deepEqual(next, { reason: 'exit', exitCode: 0, stdout: 'next\n', stderr: '' });
+      assert.deepEqual([next.reason, next.exitCode, next.stdout, next.stderr], ['exit', 0, 'next\n', '']);
     });
   }
 });

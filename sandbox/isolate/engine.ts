@@ -10,13 +10,10 @@ type Maybe<T> = T | Promise<T>;
 export type GuestFunction = ivm.Reference<(...args: ivm.Transferable[]) => unknown>;
 
 export interface Engine {
-  createContext(isolate: ivm.Isolate): Maybe<ivm.Context>;
   compileScript(isolate: ivm.Isolate, code: string, info: ivm.ScriptInfo): Maybe<ivm.Script>;
   compileModule(isolate: ivm.Isolate, code: string, info: ivm.ScriptOrigin): Maybe<ivm.Module>;
   /** @returns a reference to the script's value, a function */
   run(script: ivm.Script, context: ivm.Context): Maybe<GuestFunction>;
-  /** Calls the prelude's `boot`. @returns a reference to the function that it returns */
-  boot(boot: GuestFunction, callbacks: ivm.Callback[]): Maybe<GuestFunction>;
   apply(entry: GuestFunction, args: ivm.Transferable[]): Maybe<unknown>;
   instantiate(
     module: ivm.Module,
@@ -27,22 +24,18 @@ export interface Engine {
 }
 
 export const blockingEngine: Engine = {
-  createContext: (isolate) => isolate.createContextSync(),
   compileScript: (isolate, code, info) => isolate.compileScriptSync(code, info),
   compileModule: (isolate, code, info) => isolate.compileModuleSync(code, info),
   run: (script, context) => script.runSync(context, { reference: true }) as GuestFunction,
-  boot: (boot, callbacks) => boot.applySync(undefined, callbacks, { result: { reference: true } }) as GuestFunction,
   apply: (entry, args) => entry.applySync(undefined, args),
   instantiate: (module, context, resolve) => module.instantiateSync(context, resolve),
   evaluate: (module) => module.evaluateSync(),
 };
 
 export const threadedEngine: Engine = {
-  createContext: (isolate) => isolate.createContext(),
   compileScript: (isolate, code, info) => isolate.compileScript(code, info),
   compileModule: (isolate, code, info) => isolate.compileModule(code, info),
   run: (script, context) => script.run(context, { reference: true }) as Promise<GuestFunction>,
-  boot: (boot, callbacks) => boot.apply(undefined, callbacks, { result: { reference: true } }) as Promise<GuestFunction>,
   apply: (entry, args) => entry.apply(undefined, args),
   instantiate: (module, context, resolve) => module.instantiate(context, resolve),
   evaluate: (module) => module.evaluate(),

@@ -3,8 +3,11 @@
  * are copies, and may be anything; what throws gives the guest a clean error without a stack or a path of ours.
  */
 import { messageOf } from '../../src/base/error.ts';
+import { exitCodes } from '../../src/base/exit-codes.ts';
+import { formatBytes } from '../../src/base/units.ts';
+import type { FunctionHead } from '../../src/model/task.ts';
 import type { Host } from './guest/host.ts';
-import type { SessionIo } from './session.ts';
+import type { SessionIo } from './session-io.ts';
 import type { ProgramSources } from './sources.ts';
 import * as web from './web-calls.ts';
 
@@ -12,12 +15,15 @@ import * as web from './web-calls.ts';
 export interface SessionControl {
   readonly timer: (delayMs: number, keepAlive: boolean) => void;
   readonly exit: (code: number) => void;
-  /** Ends the run because its input is not of the form that it needs. */
-  readonly refuse: (message: string) => void;
+  /** Ends the run because its input, its result or itself is not of the form that it must have. */
+  readonly refuse: (message: string, exitCode: number) => void;
+  /** Keeps what the default export returned. */
+  readonly result: (json: string) => void;
   readonly importModule: (id: number, referrer: string, specifier: string) => void;
-  /** An answer will come: the program is not at its end. */
-  readonly hold: () => void;
+  /** An answer will come: the program is not at its end. @returns to be called when it has come */
+  readonly hold: () => () => void;
   readonly deliver: (id: number, ok: boolean, head: string, body?: ArrayBuffer) => void;
+  readonly deliverInput: (text: string | undefined) => void;
 }
 
 export class HostCalls {
@@ -27,6 +33,8 @@ export class HostCalls {
   /** Requests that wait for one of the running ones to end. */
   readonly #waiting: (() => void)[] = [];
   #running = 0;
+  #mayAct: Promise<void> | undefined;
+  #answered = false;
   #closed = false;
   readonly #started = process.hrtime();
   readonly functions: Host;
@@ -39,6 +47,10 @@ export class HostCalls {
       timer: (delayMs, keepAlive) => control.timer(Number(delayMs), Boolean(keepAlive)),
       exit: (code) => control.exit(Number(code) & 0xff),
       readInput: () => this.#readInput(),
+      result: (json) => this.#result(json),
+      head: (status, headers) => this.#head(status, headers),
+      body: (data) => this.#body(data),
+      noHandler: () => control.refuse(nothingAnswers, exitCodes.failure),
       clone: web.clone,
       random: web.random,
       uuid: web.uuid,
@@ -65,31 +77,60 @@ export class HostCalls {
     this.#fetches.clear();
   }
 
-  #readInput(): string | undefined {
-    const text = this.#io.readInput();
-    if (text === undefined || text.trim() === '') return undefined;
+  #readInput(): void {
+    const release = this.#control.hold();
     try {
-      JSON.parse(text);
-      return text;
+      this.#io.readInput((text) => {
+        if (this.#closed) return;
+        const input = text === undefined || text.trim() === '' ? undefined : text;
+        const wrong = input === undefined ? undefined : whyNoJson(input);
+        if (wrong === undefined) this.#control.deliverInput(input);
+        else this.#control.refuse(`standard input is not JSON (${wrong}); ${whereInput}`, exitCodes.usage);
+        release();
+      });
     } catch (error) {
-      this.#control.refuse(
-        `standard input is not JSON (${messageOf(error)}); the default export takes JSON there or by --input '<json>'`,
-      );
-      return undefined;
+      release();
+      throw error;
     }
+  }
+
+  /** @param json the text, or its length where that alone is too much */
+  #result(json: unknown): void {
+    const size = typeof json === 'number' ? json : Buffer.byteLength(String(json));
+    if (size <= maxResultBytes) return this.#control.result(String(json));
+    const most = formatBytes(maxResultBytes);
+    this.#control.refuse(
+      `the default export returned ${size} bytes of JSON, and a result has at most ${most}; write it somewhere and return where`,
+      exitCodes.failure,
+    );
+  }
+
+  #head(status: unknown, headers: unknown): void {
+    if (this.#answered) throw new TypeError('the request has been answered');
+    const head = checkedHead(status, headers);
+    this.#answered = true;
+    this.#io.head?.(head);
+  }
+
+  #body(data: unknown): void {
+    if (!this.#answered) throw new TypeError('a body without a head');
+    if (!(data instanceof Uint8Array)) throw new TypeError('a body is bytes');
+    this.#io.body?.(data);
   }
 
   #fetch(id: number, request: string, body: Uint8Array | undefined): void {
     const controller = new AbortController();
     this.#fetches.set(id, controller);
-    this.#control.hold();
+    const release = this.#control.hold();
     const start = async (): Promise<void> => {
+      if (this.#io.beforeActing) await (this.#mayAct ??= this.#io.beforeActing());
       const { ok, head, body: bytes } = await web.startFetch(request, body, controller.signal);
       this.#running--;
       this.#waiting.shift()?.();
       if (this.#closed) return;
       this.#fetches.delete(id);
       this.#control.deliver(id, ok, head, bytes);
+      release();
     };
     const run = (): void => {
       this.#running++;
@@ -102,6 +143,43 @@ export class HostCalls {
 
 /** Fetches of one program at once: the body of each may take 100 MB of the host. */
 const maxFetches = 32;
+
+/** Bytes of JSON: as much as a record of the store holds. */
+const maxResultBytes = 512 * 2 ** 10;
+/** Characters of JSON; what HTTP servers and proxies take is less. */
+const maxHeadLength = 256 * 2 ** 10;
+
+const whereInput = "the default export takes JSON there or by --input '<json>'";
+const nothingAnswers =
+  'the program exports nothing that answers a request; write export default function (input) { return … }, ' +
+  'export default function (request) { return new Response(…) }, or export default { fetch(request, env, ctx) { … } }';
+
+/** @returns what is wrong with the text, or undefined for JSON */
+function whyNoJson(text: string): string | undefined {
+  try {
+    JSON.parse(text);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** RFC 9110, 5.1 and 5.5, as node's server takes them: whatever the guest did to its own checks. */
+function checkedHead(status: unknown, json: unknown): FunctionHead {
+  if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599)
+    throw new RangeError(`${String(status)} is not the status of a response`);
+  if (typeof json !== 'string' || json.length > maxHeadLength)
+    throw new RangeError(`the headers of a response have at most ${formatBytes(maxHeadLength)}`);
+  const headers = (JSON.parse(json) as unknown[]).map((pair): readonly [string, string] => {
+    const [name, value] = pair as [unknown, unknown];
+    if (typeof name !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name))
+      throw new TypeError(`${JSON.stringify(name)} is not the name of a header`);
+    if (typeof value !== 'string' || /[^\t\x20-\x7e\x80-\xff]/.test(value))
+      throw new TypeError(`${JSON.stringify(value)} cannot be the value of the header ${name}`);
+    return [name, value];
+  });
+  return { status, headers };
+}
 
 /** What node has in a CommonJS module beside the globals. */
 const commonJs: readonly string[] = ['require', 'module', 'exports', '__dirname', '__filename'];

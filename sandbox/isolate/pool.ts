@@ -1,59 +1,165 @@
 /**
- * Programs in isolates that live in a child process, the isolate host, seen from the one who starts them.
+ * Programs in isolates that live in child processes, the isolate hosts, seen from the one who starts them.
  *
- * A task is watched by this process's own clock. At its end the host is told to take the isolate away. Some programs hold
- * on to their thread whatever one does (`indexOf` on an array of length 2 ** 32 - 1), so a host that has not got it back
- * within `graceMs` is killed, and its other programs end as `crashed`. The next task gets a new host.
+ * Each trust domain has a host of its own, started when it first needs one, and one host more is kept ready for the next
+ * domain, or for one that lost its own. A task is watched by this process's own clock; a host that a program crashes, fills
+ * or keeps busy for ever is replaced (`host-process.ts`), as is one that has had its share of programs.
  *
- *   a task:  running ──(timeout, stop)──▶ ending ──(the host's answer, or the grace is over)──▶ settled
- *               └──────(the host's answer, or its end)─────────────────────────────────────────────▶
+ * Where a host is lost and it cannot be told through which of its programs, those are suspects: the next time that one of
+ * them is started, it runs with no other beside it (`quarantine.ts`), so that it is known then.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { exitCodes } from '../../src/base/exit-codes.ts';
-import { formatDuration, formatMemory } from '../../src/base/units.ts';
+import type { FunctionHead, IsolateTask } from '../../src/model/task.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
-import type { IsolateTask } from '../../src/model/task.ts';
-import { residentBytes, sampleMs } from '../proc.ts';
-import type { Running, Sandbox, Sink } from '../sandbox.ts';
-import { siblingPath } from '../sibling.ts';
-import { isolateFlags } from './flags.ts';
-import { type FromHost, threadsVariable, type ToHost } from './protocol.ts';
+import type { Running, Sink } from '../sandbox.ts';
+import { interrupted, refusedLimits } from './endings.ts';
+import { IsolateHost } from './host-process.ts';
+import { nameOf } from './hosted.ts';
+import { Quarantine } from './quarantine.ts';
 
 export interface IsolatePoolOptions {
-  /** Threads of the host. */
+  /** Threads of a host. */
   readonly threads: number;
-  /** The host is killed when it has more than this resident, bytes: V8's heap limit does not count WebAssembly memory. */
+  /** A host is killed when it has more than this resident, bytes: V8's heap limit does not count WebAssembly memory. */
   readonly maxHostBytes: number;
+  /** The same for the hosts of these domains. */
+  readonly maxDomainBytes?: Readonly<Record<string, number>>;
+  /** What the hosts have as their environment: TZ, LANG. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether a host is kept ready for the next domain. */
+  readonly spare?: boolean;
+  /** Output of a program that is not paced is dropped beyond this, bytes a stream; 10 MB by default. */
+  readonly maxOutputBytes?: number;
 }
 
-/** How long a host may take to give a program up. */
-const graceMs = 500;
+/** Where a program's output goes, and what else it tells. A chunk is valid only during the call. */
+export interface IsolateSink extends Sink {
+  /** Nobody has seen stdout and stderr before the end, though the program is paced: they are no effect of it yet. */
+  readonly keepsOutput?: boolean;
+  /** Of a program that answers a request: once, before any `body`. */
+  readonly head?: (head: FunctionHead) => void;
+  /** A piece of the response; an empty one is its end, after which the program may go on. */
+  readonly body?: (chunk: Uint8Array) => void;
+  /** The program reads its standard input: `input` answers. */
+  readonly inputWanted?: () => void;
+}
 
-/** Each program leaves some 12 kB of its host behind, outside V8's heaps (measured over 20,000): a new host gives it back. */
-const programsPerHost = 5000;
+export interface IsolateRunning extends Running {
+  /** So many bytes of the output of a paced program have left: stdout, stderr and body together. */
+  readonly taken: (bytes: number) => void;
+  /** Answers `inputWanted` with all of standard input; undefined when there is none. */
+  readonly input: (text: string | undefined) => void;
+}
+
+export interface PoolStats {
+  readonly hosts: number;
+  readonly threads: number;
+  readonly running: number;
+  /** Hosts that were lost to a program since the pool began. */
+  readonly restarts: number;
+}
+
+/** A domain that runs nothing for so long loses its host. */
+const idleMs = 5 * 60_000;
+const sweepMs = idleMs / 5;
+
+/** A new spare host starts a little after the last was taken, so as not to compete with what that is for. */
+const refillMs = 250;
+
+/** Suspects that are remembered; the oldest are let go. */
+const maxSuspects = 1000;
 
 export class IsolatePool {
   readonly #options: IsolatePoolOptions;
+  /** All there are. */
   readonly #hosts = new Set<IsolateHost>();
-  #host: IsolateHost | undefined;
-  #closed = false;
+  readonly #domains = new Map<string, { host: IsolateHost; idleMs: number }>();
+  readonly #quarantines = new Map<string, Quarantine>();
+  readonly #suspects = new Set<string>();
+  #spare: { readonly host: IsolateHost; readonly ready: Promise<unknown> } | undefined;
+  #refilling: NodeJS.Timeout | undefined;
+  #sweeping: NodeJS.Timeout | undefined;
+  #restarts = 0;
+  #closed: Promise<void> | undefined;
 
   constructor(options: IsolatePoolOptions) {
     this.#options = options;
   }
 
-  readonly start: Sandbox<IsolateTask> = (task, sink) => {
-    if (this.#closed) throw new TypeError('the pool is closed');
+  /**
+   * Runs a program in a host of its domain.
+   * @param domain who trusts whom: programs of one domain may share a host
+   */
+  start(task: IsolateTask, sink: IsolateSink, domain = ''): IsolateRunning {
     const { cpu, pids } = task.limits;
     if (cpu !== undefined || pids !== undefined) return ended(refusedLimits);
-    if (!this.#host?.serving) this.#host = this.#newHost();
-    return this.#host.start(task, sink);
-  };
+    if (this.#closed) return ended(interrupted);
+    if (this.#suspects.size > 0 && this.#suspects.delete(suspect(domain, nameOf(task))))
+      return this.#quarantine(domain).start(task, sink);
+    return this.#hostOf(domain).start(task, sink);
+  }
 
-  /** Kills the hosts. What still runs ends as `interrupted`. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.all([...this.#hosts].map((host) => host.kill(interrupted)));
+  /** Resolves when the spare host is ready; at once where none is kept. */
+  async warm(): Promise<void> {
+    this.#refill();
+    await this.#spare?.ready;
+  }
+
+  stats(): PoolStats {
+    const hosts = this.#hosts.size;
+    const running = [...this.#hosts].reduce((sum, host) => sum + host.running, 0);
+    return { hosts, threads: hosts * this.#options.threads, running, restarts: this.#restarts };
+  }
+
+  /** Kills the hosts. What still runs ends as `interrupted`, and so does what is started after. */
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    clearTimeout(this.#refilling);
+    clearInterval(this.#sweeping);
+    for (const quarantine of this.#quarantines.values()) quarantine.close();
+    await Promise.all([...this.#hosts].map((host) => host.close()));
+  }
+
+  #hostOf(domain: string): IsolateHost {
+    const known = this.#domains.get(domain);
+    if (known?.host.isServing) {
+      known.idleMs = 0;
+      return known.host;
+    }
+    const host = this.#takeHost(domain);
+    this.#domains.set(domain, { host, idleMs: 0 });
+    this.#sweeping ??= setInterval(() => this.#sweep(), sweepMs).unref();
+    return host;
+  }
+
+  #quarantine(domain: string): Quarantine {
+    let quarantine = this.#quarantines.get(domain);
+    if (!quarantine) {
+      quarantine = new Quarantine(
+        () => this.#takeHost(domain),
+        () => this.#quarantines.delete(domain),
+      );
+      this.#quarantines.set(domain, quarantine);
+    }
+    return quarantine;
+  }
+
+  /** The spare one, or a new one. */
+  #takeHost(domain: string): IsolateHost {
+    const spare = this.#spare?.host;
+    this.#spare = undefined;
+    this.#refillSoon();
+    const host = spare?.isServing ? spare : this.#newHost();
+    host.maxBytes = this.#options.maxDomainBytes?.[domain] ?? this.#options.maxHostBytes;
+    void host.gone.then(({ isLost, suspects }) => {
+      if (isLost) this.#restarts++;
+      for (const name of suspects) this.#suspects.add(suspect(domain, name));
+      while (this.#suspects.size > maxSuspects) this.#suspects.delete(this.#suspects.values().next().value as string);
+    });
+    return host;
   }
 
   #newHost(): IsolateHost {
@@ -62,163 +168,52 @@ export class IsolatePool {
     void host.gone.then(() => this.#hosts.delete(host));
     return host;
   }
-}
 
-/** A program in a host. */
-class Entry {
-  readonly sink: Sink;
-  readonly #settled = Promise.withResolvers<Outcome>();
-  /** Why it is being ended: the first cause wins. */
-  #ending: Outcome | undefined;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(sink: Sink) {
-    this.sink = sink;
+  #refillSoon(): void {
+    if (this.#options.spare && !this.#closed) this.#refilling ??= setTimeout(() => this.#refill(), refillMs).unref();
   }
 
-  get exited(): Promise<Outcome> {
-    return this.#settled.promise;
-  }
-
-  after(ms: number, action: () => void): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(action, ms);
-  }
-
-  /** @returns whether it is this cause that ends it */
-  end(outcome: Outcome): boolean {
-    if (this.#ending) return false;
-    this.#ending = outcome;
-    return true;
-  }
-
-  settle(outcome: Outcome): void {
-    clearTimeout(this.#timer);
-    this.#settled.resolve(this.#ending ?? outcome);
-  }
-}
-
-class IsolateHost {
-  readonly #child: ChildProcess;
-  readonly #maxBytes: number;
-  readonly #entries = new Map<number, Entry>();
-  readonly #gone = Promise.withResolvers<void>();
-  readonly #watch: NodeJS.Timeout;
-  #nextId = 0;
-  /** What its programs end with when it goes; set once it serves no more. */
-  #lost: Outcome | undefined;
-
-  constructor({ threads, maxHostBytes }: IsolatePoolOptions) {
-    this.#maxBytes = maxHostBytes;
-    this.#child = fork(siblingPath(import.meta.url, 'host'), {
-      // No secret of ours: what runs there may look around.
-      env: { [threadsVariable]: String(threads) },
-      execArgv: isolateFlags(),
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  #refill(): void {
+    clearTimeout(this.#refilling);
+    this.#refilling = undefined;
+    if (!this.#options.spare || this.#closed || this.#spare) return;
+    const host = this.#newHost();
+    const spare = { host, ready: host.start(nothing, { stdout: () => {}, stderr: () => {} }).exited };
+    this.#spare = spare;
+    void host.gone.then(() => {
+      if (this.#spare !== spare) return;
+      this.#spare = undefined;
+      this.#refillSoon();
     });
-    this.#child.on('message', (message) => this.#hear(message as FromHost));
-    // A fork that fails emits an error and no exit.
-    this.#child.once('error', (error) => this.#bury(`could not be started: ${error.message}`));
-    this.#child.once('exit', (code, signal) => this.#bury(`ended with ${signal ?? `exit code ${code}`}`));
-    this.#watch = setInterval(() => this.#checkMemory(), sampleMs);
   }
 
-  /** Whether it takes programs: one that is lost does not, nor one that has had its share. */
-  get serving(): boolean {
-    return this.#lost === undefined && this.#child.connected && this.#nextId < programsPerHost;
-  }
-
-  get gone(): Promise<void> {
-    return this.#gone.promise;
-  }
-
-  start(task: IsolateTask, sink: Sink): Running {
-    const id = ++this.#nextId;
-    const entry = new Entry(sink);
-    this.#entries.set(id, entry);
-    const end = (outcome: Outcome): void => {
-      if (!this.#entries.has(id) || !entry.end(outcome)) return;
-      this.#send({ type: 'end', id, outcome });
-      entry.after(graceMs, () => this.#giveUp(id));
-    };
-    const { timeoutMs } = task.limits;
-    if (timeoutMs !== undefined) entry.after(timeoutMs, () => end(timedOut(timeoutMs)));
-    this.#send({ type: 'run', id, task });
-    return { exited: entry.exited, stop: () => end(canceled) };
-  }
-
-  /** Ends all of its programs with this outcome. */
-  async kill(outcome: Outcome): Promise<void> {
-    this.#lost ??= outcome;
-    this.#child.kill('SIGKILL');
-    await this.#gone.promise;
-  }
-
-  #send(message: ToHost): void {
-    if (this.#child.connected) this.#child.send(message, () => {});
-  }
-
-  #hear(message: FromHost): void {
-    const entry = this.#entries.get(message.id);
-    if (!entry) return;
-    if (message.type === 'output') return message.fd === 1 ? entry.sink.stdout(message.data) : entry.sink.stderr(message.data);
-    this.#entries.delete(message.id);
-    entry.settle(message.outcome);
-    if (this.#entries.size === 0 && !this.serving) void this.kill(retired);
-  }
-
-  /** The thread of this program does not come back: only the end of the process frees it. */
-  #giveUp(id: number): void {
-    const outcome = crashed('another program in the same isolate host could not be ended, and the host with it');
-    this.#entries.get(id)?.settle(outcome);
-    this.#entries.delete(id);
-    void this.kill(outcome);
-  }
-
-  #checkMemory(): void {
-    if (residentBytes(this.#child.pid) <= this.#maxBytes) return;
-    const size = formatMemory(this.#maxBytes);
-    // Whose memory it is cannot be told, unless there is but one.
-    const outcome: Outcome =
-      this.#entries.size === 1
-        ? { reason: 'memory', exitCode: exitCodes.memory, message: `the program used more than the ${size} of its isolate host` }
-        : crashed(`the programs of its isolate host together used more than ${size} of memory`);
-    void this.kill(outcome);
-  }
-
-  #bury(how: string): void {
-    clearInterval(this.#watch);
-    this.#lost ??= crashed(`the isolate host ${how}`);
-    for (const entry of this.#entries.values()) entry.settle(this.#lost);
-    this.#entries.clear();
-    this.#gone.resolve();
+  /** Ends the hosts of domains that have run nothing for long. */
+  #sweep(): void {
+    for (const [domain, known] of this.#domains) {
+      known.idleMs = known.host.running > 0 ? 0 : known.idleMs + sweepMs;
+      if (known.idleMs < idleMs && known.host.isServing) continue;
+      this.#domains.delete(domain);
+      known.host.leave();
+    }
+    if (this.#domains.size > 0) return;
+    clearInterval(this.#sweeping);
+    this.#sweeping = undefined;
   }
 }
 
-const canceled: Outcome = { reason: 'canceled', exitCode: exitCodes.failed, message: 'the program was canceled' };
-/** No program is left to hear it. */
-const retired: Outcome = { reason: 'interrupted', exitCode: exitCodes.failed, message: 'the isolate host was retired' };
-const interrupted: Outcome = {
-  reason: 'interrupted',
-  exitCode: exitCodes.failed,
-  message: 'prisn stopped before the program ended',
-};
-const refusedLimits: Outcome = {
-  reason: 'invalid',
-  exitCode: exitCodes.failed,
-  errorCode: 'unsupported',
-  message: 'cpu and pids cannot be limited for one isolate of many; run it with --runtime node to limit them',
+function suspect(domain: string, name: string): string {
+  return `${domain}\0${name}`;
+}
+
+/** Has a host load all that it needs. */
+const nothing: IsolateTask = {
+  program: { entry: '/warm.js', modules: { '/warm.js': { format: 'script', code: '', imports: {} } } },
+  args: [],
+  env: {},
+  cwd: '/',
+  limits: {},
 };
 
-function ended(outcome: Outcome): Running {
-  return { exited: Promise.resolve(outcome), stop: () => {} };
-}
-
-function timedOut(ms: number): Outcome {
-  return { reason: 'timeout', exitCode: exitCodes.timeout, message: `the program did not end within ${formatDuration(ms)}` };
-}
-
-function crashed(message: string): Outcome {
-  return { reason: 'crashed', exitCode: exitCodes.failed, message };
+function ended(outcome: Outcome): IsolateRunning {
+  return { exited: Promise.resolve(outcome), stop: () => {}, taken: () => {}, input: () => {} };
 }

@@ -26,15 +26,10 @@ import { type Entries, type Failure, hostFunctions, type Start } from './guest/h
 import { HostCalls } from './host-calls.ts';
 import { Linker } from './linker.ts';
 import type { Prelude } from './prelude.ts';
+import { sharedClockMs } from './protocol.ts';
 import { guestError, syntaxReport } from './reports.ts';
+import type { SessionIo } from './session-io.ts';
 import { ProgramSources } from './sources.ts';
-
-export interface SessionIo {
-  readonly write: (fd: 1 | 2, data: string | Uint8Array) => void;
-  /** Standard input for a default export that is a function, read to its end; undefined when there is none. */
-  readonly readInput: () => string | undefined;
-  readonly colors: { readonly stdout: boolean; readonly stderr: boolean };
-}
 
 export interface SessionOptions {
   readonly prelude: Prelude;
@@ -64,6 +59,9 @@ export class Session {
   #timer: NodeJS.Timeout | undefined;
   #due: NodeJS.Immediate | undefined;
   #timerKeepsAlive = false;
+  #result: string | undefined;
+  /** When the program's own code began, by `sharedClockMs`. */
+  ranAtMs: number | undefined;
 
   constructor(task: IsolateTask, io: SessionIo, options: SessionOptions) {
     this.#task = task;
@@ -74,15 +72,15 @@ export class Session {
     this.#host = new HostCalls(io, this.#sources, {
       timer: (delayMs, keepAlive) => this.#setTimer(delayMs, keepAlive),
       exit: (code) => this.end({ reason: 'exit', exitCode: code }),
-      refuse: (message) => this.end({ reason: 'invalid', exitCode: exitCodes.usage, message }),
+      refuse: (message, exitCode) => this.end({ reason: 'invalid', exitCode, message }),
+      result: (json) => {
+        this.#result = json;
+      },
       importModule: (id, referrer, specifier) => this.#enter(() => this.#import(id, referrer, specifier)),
-      hold: () => {
-        this.#pending++;
-      },
-      deliver: (id, ok, head, body) => {
-        this.#enter(() => this.#call('deliver', id, ok, head, body && new ivm.ExternalCopy(body).copyInto({ release: true })));
-        this.#pending--;
-      },
+      hold: () => this.#hold(),
+      deliver: (id, ok, head, body) =>
+        this.#enter(() => this.#call('deliver', id, ok, head, body && new ivm.ExternalCopy(body).copyInto({ release: true }))),
+      deliverInput: (text) => this.#enter(() => this.#call('input', text)),
     });
     this.#isolate = new ivm.Isolate({ memoryLimit: Math.max(8, Math.floor(options.heapBytes / 2 ** 20)) });
   }
@@ -90,7 +88,7 @@ export class Session {
   /** Runs the program. @returns how it ended; never rejects */
   start(): Promise<Outcome> {
     this.#enter(async () => {
-      await this.#boot();
+      this.#boot();
       await this.#run();
     });
     return this.#ended.promise;
@@ -108,26 +106,38 @@ export class Session {
     clearTimeout(this.#timer);
     clearImmediate(this.#due);
     this.#host.close();
+    const usage = this.#usage();
     if (!this.#isolate.isDisposed) this.#isolate.dispose();
-    this.#ended.resolve(outcome);
+    const result = outcome.reason === 'exit' && this.#result !== undefined ? { result: this.#result } : {};
+    this.#ended.resolve({ ...outcome, ...result, ...usage });
   }
 
-  async #boot(): Promise<void> {
+  /** The time that the isolate had a thread. */
+  #usage(): Pick<Outcome, 'usage'> {
+    return this.#isolate.isDisposed ? {} : { usage: { cpuMs: Number(this.#isolate.cpuTime) / 1e6 } };
+  }
+
+  /** Blocks in any case: it is the platform's own code, takes 2 ms, and each step by another thread would cost one more 0.1. */
+  #boot(): void {
     const { prelude } = this.#options;
-    const context = await this.#engine.createContext(this.#isolate);
-    const script = await this.#engine.compileScript(this.#isolate, prelude.code, {
+    const context = this.#isolate.createContextSync();
+    const script = this.#isolate.compileScriptSync(prelude.code, {
       filename: 'prisn:prelude',
       ...(prelude.cachedData && { cachedData: new ivm.ExternalCopy(prelude.cachedData) }),
     });
-    const boot = await this.#engine.run(script, context);
+    const boot = script.runSync(context, { reference: true }) as GuestFunction;
     const callbacks = hostFunctions.map((name) => new ivm.Callback(this.#host.functions[name]));
-    this.#guest = await this.#engine.boot(boot, callbacks);
+    this.#guest = boot.applySync(undefined, callbacks, { result: { reference: true } }) as GuestFunction;
     this.#linker = new Linker(this.#task.program, this.#engine, this.#isolate, context);
-    await this.#call('start', new ivm.ExternalCopy(this.#startInfo()).copyInto({ release: true }));
+    const enter = (name: keyof Entries, value: object): void => {
+      this.#guest.applySync(undefined, [name, new ivm.ExternalCopy(value).copyInto({ release: true })]);
+    };
+    enter('start', this.#startInfo());
+    if (this.#io.gate) enter('pace', this.#io.gate);
   }
 
   #startInfo(): Start {
-    const { args, calledAs, cwd, env, input, program } = this.#task;
+    const { args, calledAs, cwd, env, input, program, request, returns } = this.#task;
     const isModule = program.modules[program.entry]?.format !== 'script';
     return {
       argv: [process.execPath, calledAs ?? program.entry, ...args],
@@ -136,6 +146,9 @@ export class Session {
       entry: isModule ? pathToFileURL(program.entry).href : program.entry,
       isModule,
       ...(input !== undefined && { input }),
+      // A buffer of its own: the whole one behind a view would go along.
+      ...(request && { request: { ...request, body: request.body.slice() } }),
+      returnsToHost: returns === 'outcome',
       engine: `Node.js ${process.version}`,
       timeOrigin: Date.now(),
       colors: this.#io.colors,
@@ -148,6 +161,7 @@ export class Session {
     let run: () => unknown;
     try {
       if (modules[entry]?.format === 'script') {
+        if (this.#task.request) return this.#host.functions.noHandler();
         const body = await this.#linker.script(entry);
         run = () => this.#call('runScript', body.derefInto(), entry);
       } else {
@@ -159,6 +173,7 @@ export class Session {
       return this.end({ reason: 'exit', exitCode: exitCodes.failure });
     }
     if (this.#state === 'starting') this.#state = 'running';
+    this.ranAtMs = sharedClockMs();
     await run();
   }
 
@@ -180,6 +195,15 @@ export class Session {
 
   #call(name: keyof Entries, ...args: unknown[]): unknown {
     return this.#engine.apply(this.#guest, [name, ...args] as ivm.Transferable[]);
+  }
+
+  #hold(): () => void {
+    this.#pending++;
+    let held = true;
+    return () => {
+      if (held) this.#pending--;
+      held = false;
+    };
   }
 
   /** Queues an entry. */

@@ -81,7 +81,7 @@ export class Cgroup {
   constructor(places: ReadonlyMap<Controller, Place>, limits: Limits, runId: string) {
     this.#places = places;
     this.#limits = limits;
-    this.#name = `prisn-${runId}`;
+    this.#name = nameOf(runId);
     const homes = [...places.values()];
     this.directories = [...new Set(homes.map(({ parent }) => `${parent}/${this.#name}`))];
     try {
@@ -187,6 +187,16 @@ export class Cgroup {
   #path(controller: Controller, file: string): string {
     return `${this.#places.get(controller)?.parent}/${this.#name}/${file}`;
   }
+}
+
+function nameOf(runId: string): string {
+  return `prisn-${runId}`;
+}
+
+/** Directories of the cgroups that a run has here, also one of an earlier process of ours. */
+export function cgroupsOf(runId: string): string[] {
+  const parents = controllers.map(findPlace).flatMap((place) => (typeof place === 'string' ? [] : [place.parent]));
+  return [...new Set(parents)].map((parent) => `${parent}/${nameOf(runId)}`).filter((path) => existsSync(path));
 }
 
 /** Removes directories of cgroups; one that still has a living member stays. */

@@ -17,7 +17,7 @@ import { closeSync, openSync } from 'node:fs';
 import type { Outcome } from '../../src/model/outcome.ts';
 import type { Inherited, ProcessTask } from '../../src/model/task.ts';
 import { dismissGuard, watchOver } from './guard.ts';
-import { exitOf, launch } from './launch.ts';
+import { exitOf, ignoring, launch } from './launch.ts';
 import type { Enforcement } from './limits.ts';
 import { SignalRelay } from './signals.ts';
 
@@ -44,7 +44,7 @@ async function run(task: ProcessTask, inherited: Inherited, enforcement: Enforce
   const leads = !hasTerminal();
   // Before the program, or a signal in its first moments would end us alone and leave it without anybody.
   const relay = new SignalRelay(leads, inherited.ignored);
-  const launched = launch(task, descriptors(inherited), leads, enforcement, inherited.ignored);
+  const launched = launch(task, descriptors(inherited), leads, enforcement, ignoring(inherited.ignored));
   if ('refused' in launched) {
     enforcement?.release();
     void relay.close();

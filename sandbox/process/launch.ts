@@ -4,7 +4,7 @@
  * A foreground run loads it before its program starts: no import but small ones.
  */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { errnoOf, type ErrorCode, errorCodes, messageOf, PrisnError } from '../../src/base/error.ts';
 import { exitCodeOfSignal, exitCodes } from '../../src/base/exit-codes.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
@@ -19,20 +19,21 @@ export type Launched = { readonly child: ChildProcess; readonly tree: TreeSpec }
  * Starts the task's program, in this tick.
  * @param leads whether it leads a session of its own (setsid), away from the caller's terminal
  * @param enforcement what holds its limits
- * @param ignored signals that it is to ignore from its first instruction on
+ * @param before a command that becomes the program, which its further arguments name
  */
 export function launch(
   task: ProcessTask,
   stdio: StdioOptions,
   leads: boolean,
   enforcement: Enforcement | undefined,
-  ignored: readonly NodeJS.Signals[] = [],
+  before: readonly string[] = [],
 ): Launched {
   // The directory that we are in may be one that cannot be entered, or named: it is inherited and not entered anew.
   const cwd = task.cwd === process.cwd() ? undefined : task.cwd;
-  const { file, args } = ignored.length > 0 ? ignoring(task, ignored) : task;
+  const [file = task.file, ...args] = [...before, task.file, ...task.args];
   const start = () => spawn(file, args, { cwd, env: environmentOf(task), stdio, detached: leads });
   try {
+    if (before.length > 0) checkExecutable(task.file);
     const child = enforcement ? enforcement.inside(start) : start();
     const { pid } = child;
     if (pid === undefined)
@@ -45,9 +46,32 @@ export function launch(
 }
 
 /** libuv gives a child the default of every signal; a shell sets some aside before it becomes the program. */
-function ignoring({ file, args }: ProcessTask, signals: readonly NodeJS.Signals[]): Pick<ProcessTask, 'file' | 'args'> {
+export function ignoring(signals: readonly NodeJS.Signals[]): readonly string[] {
+  if (signals.length === 0) return [];
   const names = signals.map((signal) => signal.slice(3)).join(' ');
-  return { file: '/bin/sh', args: ['-c', `trap '' ${names}; exec "$@"`, 'prisn', file, ...args] };
+  return ['/bin/sh', '-c', `trap '' ${names}; exec "$@"`, 'prisn'];
+}
+
+/** What a spawn would say of the program itself: what stands before it could only exit with a code. @throws system errors */
+function checkExecutable(file: string): void {
+  accessSync(file, constants.X_OK);
+  if (!statSync(file).isFile()) throw Object.assign(new Error(`${file} is no file`), { code: 'EACCES' });
+  const interpreter = /^#![ \t]*([^\s\0]+)/.exec(readStart(file))?.[1];
+  if (interpreter !== undefined) accessSync(interpreter, constants.X_OK);
+}
+
+/** As much as the kernel looks at: execve(2). Empty for a program that may be executed and not read. */
+function readStart(file: string): string {
+  const buffer = Buffer.alloc(256);
+  let fd: number | undefined;
+  try {
+    fd = openSync(file, 'r');
+    return buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, 0));
+  } catch {
+    return '';
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
 }
 
 /** How the child ends by itself, from its 'exit' event. */

@@ -42,8 +42,8 @@ export class Supervision {
     if (this.#cause) return;
     this.#cause = cause;
     if (cause === 'memory') return void this.#tree.kill();
-    // A stopped process acts on SIGTERM only when it continues.
-    this.#tree.signal('SIGTERM', 'SIGCONT');
+    // A stopped process acts on SIGTERM only when it continues. Who has not begun has nothing to say goodbye to.
+    if (!this.#tree.signal('SIGTERM', 'SIGCONT')) return void this.#tree.kill();
     this.#grace = setTimeout(() => void this.#tree.kill(), graceMs);
   }
 
@@ -58,7 +58,8 @@ export class Supervision {
     clearTimeout(this.#grace);
     if (this.#enforcement?.exceeded) this.#cause ??= 'memory';
     // A cgroup has nobody to hold its limits once we are gone, and cannot be removed before its members.
-    if (this.#cause || whole || this.#enforcement) await this.#tree.kill();
+    if (this.#cause) await this.#tree.kill();
+    else if (whole || this.#enforcement) await this.#tree.clear();
     this.#enforcement?.release();
     return this.#cause ? outcomeOf(this.#cause, this.#limits) : own;
   }

@@ -14,7 +14,7 @@
  * Without /proc (macOS) the tree is the group that the root leads, or the root alone where it leads none.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { hasProc, type ProcessId, readProc, readStatus, type Status, type TreeSpec, trySend } from '../proc.ts';
+import { hasProc, type ProcessId, readStatus, type Status, type TreeSpec, trySend } from '../proc.ts';
 
 /** Looks in a row that must find nobody: one may miss a process that is just being forked. */
 const quietLooks = 3;
@@ -29,17 +29,24 @@ export class Tree {
   readonly #members = new Map<number, string>();
   readonly #strangers = new Map<number, string>();
   readonly #led = new Map<number, string>();
+  /** Nobody older than the root belongs to it. */
+  readonly #since: number;
+  /** Whether the last look met a process that may belong and does not show its environment. */
+  #isUnsure = false;
 
   constructor(spec: TreeSpec) {
     this.spec = spec;
-    this.#carriesId = new RegExp(`(?:^|\0)PRISN_RUN_(?:ID|PARENTS)=[^\0]*${RegExp.escape(spec.runId)}`);
+    this.#carriesId = new RegExp(`(?:^|\0)PRISN_RUN_(?:ID|PARENTS)=(?:[^\0]*,)?${RegExp.escape(spec.runId)}(?:,|\0|$)`);
+    this.#since = Number(spec.root.start);
     this.#members.set(spec.root.pid, spec.root.start);
     if (spec.leads) this.#led.set(spec.root.pid, spec.root.start);
   }
 
   /** The living members, as they are now. */
   scan(): Status[] {
-    const table = readTable();
+    const table = readTable(this.#since);
+    this.#isUnsure = table === undefined;
+    if (!table) return [];
     const held = new Set(this.spec.cgroups.flatMap(readMembers));
     this.#forget(table);
     for (let grown = true; grown; ) {
@@ -56,10 +63,21 @@ export class Tree {
     return [...table.values()].filter(({ pid, state }) => this.#members.has(pid) && state !== 'Z' && state !== 'X');
   }
 
-  /** Sends each member the signals, in order. */
-  signal(...signals: NodeJS.Signals[]): void {
-    if (!hasProc) return signalWithoutProc(this.spec, signals);
-    for (const member of this.scan()) send(member, signals);
+  /** Sends each member the signals, in order, but to those that only hold the program. @returns whether there was any */
+  signal(...signals: NodeJS.Signals[]): boolean {
+    if (!hasProc) {
+      signalWithoutProc(this.spec, signals);
+      return true;
+    }
+    const { isHeld, root } = this.spec;
+    const members = this.scan().filter(({ pid, parent }) => !(isHeld && (pid === root.pid || parent === root.pid)));
+    for (const member of members) send(member, signals);
+    return members.length > 0;
+  }
+
+  /** Ends what the root left behind when it exited: where one look finds nobody, and can tell, there is nobody. */
+  async clear(): Promise<void> {
+    if (!hasProc || this.scan().length > 0 || this.#isUnsure) await this.kill();
   }
 
   /** Ends every member; resolves when all are gone, at the latest after two seconds. */
@@ -104,27 +122,48 @@ export class Tree {
     }
   }
 
-  #belongs({ pid, start, parent, group, session }: Status): boolean {
+  #belongs({ pid, start, state, parent, group, session }: Status): boolean {
     if (this.#members.has(parent) || this.#led.has(session) || this.#led.has(group)) return true;
     if (this.#strangers.has(pid)) return false;
-    const environment = readProc(`${pid}/environ`);
+    const environment = readEnvironment(pid);
+    if (environment === undefined) return false;
     if (this.#carriesId.test(environment)) return true;
     // An empty one says nothing: it also shows for an instant within exec.
-    if (environment !== '') this.#strangers.set(pid, start);
+    if (environment === '') this.#isUnsure ||= state !== 'Z';
+    else this.#strangers.set(pid, start);
     return false;
   }
 }
 
-/** Never ourselves; the parent and the rest of the machine simply do not belong. */
-function readTable(): Map<number, Status> {
+/** Never ourselves, nor who is older than `since`, in the unit of `start`. @returns undefined when no descriptor is left */
+function readTable(since: number): Map<number, Status> | undefined {
   const table = new Map<number, Status>();
-  for (const name of readdirSync('/proc')) {
+  const names = readNames('/proc');
+  if (names.length === 0) return undefined;
+  for (const name of names) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     const status = readStatus(pid);
-    if (status) table.set(pid, status);
+    if (status && !status.isKernelThread && Number(status.start) >= since) table.set(pid, status);
   }
   return table;
+}
+
+function readNames(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** @returns undefined for a process that is gone, or another user's */
+function readEnvironment(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1');
+  } catch {
+    return undefined;
+  }
 }
 
 function readMembers(cgroup: string): number[] {

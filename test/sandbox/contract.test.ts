@@ -6,8 +6,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { IsolatePool } from '../../sandbox/isolate/pool.ts';
+import { probeTier, startJob } from '../../sandbox/process/job.ts';
 import { probeLimits } from '../../sandbox/process/limits.ts';
-import { startProcess } from '../../sandbox/process/spawn.ts';
 import type { Running, Sink } from '../../sandbox/sandbox.ts';
 import type { Limits } from '../../src/model/task.ts';
 import { type Ended, record, type Recording, scriptTask } from './recording.ts';
@@ -33,7 +33,7 @@ let runs = 0;
 const sandboxes: Readonly<Record<string, Start>> = {
   isolate: ({ args = [], env = {}, limits = {}, js }, sink) => pool.start(scriptTask(js, { args, env, cwd, limits }), sink),
   process: ({ args = [], env = {}, limits = {}, sh }, sink) =>
-    startProcess(
+    startJob(
       {
         file: '/bin/sh',
         args: ['-c', sh, 'program', ...args],
@@ -43,6 +43,7 @@ const sandboxes: Readonly<Record<string, Start>> = {
         runId: `test-contract-${process.pid}-${++runs}`,
       },
       sink,
+      { tier: probeTier() },
     ),
 };
 

@@ -23,7 +23,7 @@ export async function runGuest(code: string, colors = false): Promise<GuestRun> 
   const writes: Write[] = [];
   const io = {
     write: (fd: 1 | 2, data: string | Uint8Array) => void writes.push({ fd, text: Buffer.from(data).toString() }),
-    readInput: () => undefined,
+    readInput: (answer: (text: string | undefined) => void) => answer(undefined),
     colors: { stdout: colors, stderr: colors },
   };
   const outcome = await new Session(scriptTask(code), io, { prelude, blocking: true, heapBytes: 512 * 2 ** 20 }).start();

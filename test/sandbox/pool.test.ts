@@ -1,27 +1,39 @@
 /** What the contract suite cannot show: that a program which breaks its host breaks no more than that. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { IsolatePool } from '../../sandbox/isolate/pool.ts';
+import { IsolatePool, type IsolatePoolOptions } from '../../sandbox/isolate/pool.ts';
 import { rounds } from '../full.ts';
-import { childrenOf, needsProc, readProc } from '../processes.ts';
+import { childrenOf, needsProc, readProc, until } from '../processes.ts';
 import { type Ended, record, type Recording, scriptTask } from './recording.ts';
 
 const megabyte = 2 ** 20;
 const pools: IsolatePool[] = [];
 after(() => Promise.all(pools.map((pool) => pool.close())));
 
-function newPool(maxHostBytes = 700 * megabyte): IsolatePool {
-  const pool = new IsolatePool({ threads: 2, maxHostBytes });
+function newPool(maxHostBytes = 700 * megabyte, more: Partial<IsolatePoolOptions> = {}): IsolatePool {
+  const pool = new IsolatePool({ threads: 2, maxHostBytes, ...more });
   pools.push(pool);
   return pool;
 }
 
-function begin(pool: IsolatePool, code: string, timeoutMs = 20_000): Recording {
-  return record((sink) => pool.start(scriptTask(code, { limits: { timeoutMs } }), sink));
+interface How {
+  readonly domain?: string;
+  readonly timeoutMs?: number;
+  /** By which its runs are told apart. */
+  readonly id?: string;
+  readonly paced?: boolean;
+  readonly keepsOutput?: boolean;
 }
 
-function run(pool: IsolatePool, code: string, timeoutMs?: number): Promise<Ended> {
-  return begin(pool, code, timeoutMs).ended;
+function begin(pool: IsolatePool, code: string, how: How = {}): Recording {
+  const { domain, timeoutMs = 20_000, id, paced = false, keepsOutput = false } = how;
+  const env = id === undefined ? {} : { PRISN_EXECUTION_ID: id };
+  const task = scriptTask(code, { env, paced, limits: { timeoutMs } });
+  return record((sink) => pool.start(task, { ...sink, keepsOutput }, domain));
+}
+
+function run(pool: IsolatePool, code: string, how?: How): Promise<Ended> {
+  return begin(pool, code, how).ended;
 }
 
 /** Isolate hosts of this process, by pid. */
@@ -50,7 +62,7 @@ describe('an isolate host', () => {
     const pool = newPool();
     await run(pool, '1');
     const before = hosts();
-    const stuck = await run(pool, 'const a = []; a.length = 2 ** 32 - 1; a.indexOf(1)', 300);
+    const stuck = await run(pool, 'const a = []; a.length = 2 ** 32 - 1; a.indexOf(1)', { timeoutMs: 300 });
     assert.equal(stuck.reason, 'timeout');
     assert.notDeepEqual(hosts(), before);
     assert.equal((await run(pool, 'console.log("again")')).stdout, 'again\n');
@@ -78,7 +90,7 @@ describe('an isolate host', () => {
     const { stdout, reason } = await run(newPool(), "for (let i = 0; i < 40; i++) console.log('x'.repeat(2 ** 20))");
     assert.equal(reason, 'exit');
     assert.ok(stdout.length < 11 * megabyte, String(stdout.length));
-    assert.match(stdout.slice(-100), /\[prisn: output beyond 10 MB was dropped\]\n$/);
+    assert.match(stdout.slice(-100), /\[prisn: output beyond 10mb was dropped\]\n$/);
   });
 
   test('shows a program nothing of the environment or the files of its process', async () => {
@@ -116,5 +128,123 @@ describe('an isolate host', () => {
     assert.equal((await running).reason, 'interrupted');
     await Promise.all(pools.map((each) => each.close()));
     assert.deepEqual(hosts(), []);
+  });
+});
+
+const crash = "'x'.padEnd(2 ** 29 - 30).split('')";
+const hog =
+  'const all = []; for (;;) { const m = new WebAssembly.Memory({ initial: 256 }); new Uint8Array(m.buffer).fill(1); all.push(m); }';
+const stuck = 'const a = []; a.length = 2 ** 32 - 1; a.indexOf(1)';
+const waits = "console.log('up'); setTimeout(() => {}, 15_000)";
+
+describe('a program whose host is lost', () => {
+  test('to one that held on to its thread hears of it by name, and may be run again', async () => {
+    const pool = newPool();
+    const neighbour = begin(pool, waits);
+    await neighbour.nextOutput();
+    const culprit = await run(pool, stuck, { timeoutMs: 300, id: 'exec-stuck' });
+    assert.deepEqual([culprit.reason, culprit.blameless], ['timeout', undefined]);
+    const { reason, message, blameless } = await neighbour.ended;
+    assert.deepEqual([reason, blameless], ['crashed', true]);
+    assert.match(message ?? '', /because of \/program\.js \(exec-stuck\)/);
+  });
+
+  test('has a short while to end, in which the next program gets another host', async () => {
+    const pool = newPool();
+    const neighbour = run(pool, "setTimeout(() => console.log('done'), 1000)");
+    await run(pool, stuck, { timeoutMs: 300 });
+    assert.equal((await run(pool, 'console.log("again")')).stdout, 'again\n');
+    const { reason, stdout } = await neighbour;
+    assert.deepEqual([reason, stdout], ['exit', 'done\n']);
+  });
+
+  test('is not blameless after an effect: a fetch, or output that somebody reads at once', async () => {
+    const pool = newPool();
+    const fetching = begin(pool, `fetch('http://127.0.0.1:9/').catch(() => console.log('fetched')); ${waits.slice(19)}`);
+    const paced = begin(pool, waits, { paced: true });
+    const kept = begin(pool, waits, { paced: true, keepsOutput: true });
+    await Promise.all([fetching, paced, kept].map((each) => each.nextOutput()));
+    await run(pool, stuck, { timeoutMs: 300 });
+    for (const { ended } of [fetching, paced]) {
+      const { reason, blameless } = await ended;
+      assert.deepEqual([reason, blameless], ['crashed', undefined]);
+    }
+    assert.equal((await kept.ended).blameless, true);
+  });
+
+  for (const [how, code, reasons] of [
+    ['a crash', crash, ['crashed', 'memory']],
+    ['its memory', hog, ['memory']],
+  ] as const)
+    test(`to ${how} among several is a suspect; run again, alone, the one who did it is known`, async () => {
+      const pool = newPool(300 * megabyte);
+      const neighbours = ['a', 'b'].map((id) => begin(pool, "setTimeout(() => console.log('ran'), 700)", { id }));
+      const culprit = await run(pool, code, { id: 'culprit' });
+      const first = await Promise.all(neighbours.map(({ ended }) => ended));
+      assert.deepEqual(
+        new Set([culprit, ...first].map(({ reason, blameless }) => `${reason} ${blameless}`)),
+        new Set(['crashed true']),
+      );
+      assert.match(culprit.message ?? '', /one of the programs .*\(a\).*\(b\).*\(culprit\)/);
+
+      const again = [
+        run(pool, code, { id: 'culprit' }),
+        ...['a', 'b'].map((id) => run(pool, "setTimeout(() => console.log('ran'), 700)", { id })),
+      ];
+      const [guilty, ...innocent] = await Promise.all(again);
+      assert.ok(reasons.some((reason) => reason === guilty?.reason));
+      assert.equal(guilty?.blameless, undefined);
+      assert.deepEqual(
+        innocent.map(({ stdout }) => stdout),
+        ['ran\n', 'ran\n'],
+      );
+      assert.equal(pool.stats().restarts, 2);
+    });
+});
+
+describe('a trust domain', () => {
+  test('shares its host with no other', needsProc, async () => {
+    const pool = newPool();
+    await Promise.all([run(pool, '1', { domain: 'a' }), run(pool, '1', { domain: 'b' }), run(pool, '1', { domain: 'a' })]);
+    assert.deepEqual(pool.stats(), { hosts: 2, threads: 4, running: 0, restarts: 0 });
+    const other = begin(pool, waits, { domain: 'b' });
+    await other.nextOutput();
+    assert.equal(pool.stats().running, 1);
+    await run(pool, crash, { domain: 'a' });
+    assert.equal(pool.stats().running, 1);
+    other.stop();
+    assert.equal((await other.ended).reason, 'canceled');
+  });
+
+  test('gets the spare host, and a new one is made ready', needsProc, async () => {
+    const before = hosts().length;
+    const pool = newPool(undefined, { spare: true });
+    await pool.warm();
+    const [spare] = hosts().slice(before);
+    assert.deepEqual(pool.stats(), { hosts: 1, threads: 2, running: 0, restarts: 0 });
+    await run(pool, '1', { domain: 'a' });
+    await pool.warm();
+    assert.equal(pool.stats().hosts, 2);
+    process.kill(spare as number, 'SIGKILL');
+    await run(pool, waits, { domain: 'a' });
+    assert.equal((await run(pool, 'console.log("again")', { domain: 'a' })).stdout, 'again\n');
+  });
+
+  test('that is idle for five minutes loses its host, and the spare one stays', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const pool = newPool(undefined, { spare: true });
+    await pool.warm();
+    await run(pool, '1', { domain: 'idle' });
+    const busy = begin(pool, waits, { domain: 'busy' });
+    await busy.nextOutput();
+    await pool.warm();
+    assert.equal(pool.stats().hosts, 3);
+    t.mock.timers.tick(4 * 60_000);
+    assert.equal(pool.stats().hosts, 3);
+    t.mock.timers.tick(60_000);
+    await until('the host gone', () => pool.stats().hosts === 2);
+    assert.deepEqual(pool.stats(), { hosts: 2, threads: 4, running: 1, restarts: 0 });
+    busy.stop();
+    await busy.ended;
   });
 });

@@ -36,7 +36,16 @@ export function record(start: (sink: Sink) => Running): Recording {
 
 /** A task of one script, in the isolate's terms. */
 export function scriptTask(code: string, more: Partial<IsolateTask> = {}): IsolateTask {
-  const entry = '/program.js';
-  const program = { entry, modules: { [entry]: { format: 'script' as const, code, imports: {} } } };
+  return task('script', code, more);
+}
+
+/** The same of one module. */
+export function moduleTask(code: string, more: Partial<IsolateTask> = {}): IsolateTask {
+  return task('module', code, more);
+}
+
+function task(format: 'script' | 'module', code: string, more: Partial<IsolateTask>): IsolateTask {
+  const entry = format === 'script' ? '/program.js' : '/program.mjs';
+  const program = { entry, modules: { [entry]: { format, code, imports: {} } } };
   return { program, args: [], env: {}, cwd: '/', limits: {}, ...more };
 }

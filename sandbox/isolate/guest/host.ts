@@ -12,8 +12,16 @@ export interface Host {
   timer(delayMs: number, keepAlive: boolean): void;
   /** Does not return. */
   exit(code: number): void;
-  /** Standard input as text, read to its end. */
-  readInput(): string | undefined;
+  /** Asks for standard input, read to its end. Answered by the entry `input`. */
+  readInput(): void;
+  /** What the default export returned, as JSON; the length alone of what is too long. */
+  result(json: string | number): void;
+  /** Begins the response. `headers`: JSON of pairs. */
+  head(status: number, headers: string): void;
+  /** A piece of its body; an empty one is its end. */
+  body(data: Uint8Array): void;
+  /** The program cannot answer a request. Does not return. */
+  noHandler(): void;
   /** Structured clone by V8's serializer. */
   clone(value: unknown): unknown;
   random(size: number): ArrayBuffer;
@@ -45,6 +53,10 @@ const all: Record<keyof Host, true> = {
   timer: true,
   exit: true,
   readInput: true,
+  result: true,
+  head: true,
+  body: true,
+  noHandler: true,
   clone: true,
   random: true,
   uuid: true,
@@ -75,11 +87,23 @@ export interface Start {
   readonly isModule: boolean;
   /** JSON text for a default export that is a function. */
   readonly input?: string;
+  /** The program is called to answer this. */
+  readonly request?: Request;
+  /** Whether the host is told what such a function returns; it is printed otherwise. */
+  readonly returnsToHost: boolean;
   /** Such as `Node.js v26.10.0`: it ends the report of an uncaught error, as under node. */
   readonly engine: string;
   readonly timeOrigin: number;
   /** Whether output goes to a terminal that shows colours. */
   readonly colors: { readonly stdout: boolean; readonly stderr: boolean };
+}
+
+/** An HTTP request; names of headers in lower case. */
+export interface Request {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
 }
 
 /** What was thrown in the guest and came out of it as a copy, on its way back. */
@@ -100,11 +124,15 @@ export interface Failure {
  */
 export interface Entries {
   start(start: Start): void;
+  /** From now on each write is held back while the word behind this is 1. */
+  pace(gate: SharedArrayBuffer): void;
   /** Runs the wrapped body of a `script`. */
   runScript(body: (importModule: unknown) => unknown, file: string): void;
   /** Runs one timer if it is due, and arms the next. */
   fire(): void;
   deliver(id: number, ok: boolean, head: string, body: ArrayBuffer | undefined): void;
+  /** Standard input; undefined when there is none. */
+  input(text: string | undefined): void;
   /** The module of an `import()` is linked, and evaluated next. */
   opening(id: number): void;
   /** The module of this `import()` is that of an earlier one. */

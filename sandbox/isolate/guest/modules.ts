@@ -5,6 +5,7 @@
  * therefore writes `$impt$` and `$importMeta` in their place (names of the same length, so that positions stay exact),
  * and the host puts a line before the module that binds both to this module's own.
  */
+import { callable } from './callable.ts';
 import { excerpt, onlyPlace, original, reportUncaught, reportUnhandled } from './errors.ts';
 import { type Failure, host, type ModuleBindings } from './host.ts';
 import { exitCode, startInfo } from './process.ts';
@@ -101,15 +102,50 @@ export function runScript(body: (importModule: unknown) => unknown, file: string
 const topLevelAwait = 'top-level await';
 let awaited: string | undefined = topLevelAwait;
 
-/** A default export that is a function is called with the input; what it returns is printed as JSON. */
+/** A default export that is a function is called with the input, and one that answers requests with the request. */
 function evaluated(namespace: object): void {
-  const main = (namespace as { default?: unknown }).default;
   awaited = undefined;
-  if (typeof main === 'function' && !isClass(main)) void callMain(main as (input: unknown, context: object) => unknown);
+  const { request } = startInfo();
+  if (request) return void settled(() => (require('./function.ts') as typeof import('./function.ts')).answer(namespace, request));
+  const main = callable((namespace as { default?: unknown }).default);
+  if (main) void settled(() => callMain(main));
 }
 
-function isClass(value: unknown): boolean {
-  return /^class\b/.test(Function.prototype.toString.call(value));
+async function settled(work: () => Promise<void>): Promise<void> {
+  awaited = 'promise of the default export';
+  try {
+    await work();
+    awaited = undefined;
+  } catch (error) {
+    reportUncaught(error);
+  }
+}
+
+/** Characters of a result that are worth to be handed to the host, which counts bytes. */
+const maxResultLength = 512 * 2 ** 10;
+
+/** What the function returns is printed as JSON, or told to the host. */
+async function callMain(main: (input: unknown, context: object) => unknown): Promise<void> {
+  const { argv, env, input, returnsToHost } = startInfo();
+  const text = input ?? (await readInput());
+  const value = await main(text === undefined ? undefined : parse(text), { args: argv.slice(2), env });
+  const json = toJson(value);
+  if (json === undefined) return;
+  if (returnsToHost) host.result(json.length > maxResultLength ? json.length : json);
+  else host.write(1, `${json}\n`);
+}
+
+let answerInput: (text: string | undefined) => void;
+
+function readInput(): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  answerInput = resolve;
+  host.readInput();
+  return promise;
+}
+
+export function input(text: string | undefined): void {
+  answerInput(text);
 }
 
 function toJson(value: unknown): string | undefined {
@@ -120,20 +156,6 @@ function toJson(value: unknown): string | undefined {
       `the default export returned what JSON cannot hold: ${error instanceof Error ? error.message : String(error)}`,
       { cause: error },
     );
-  }
-}
-
-async function callMain(main: (input: unknown, context: object) => unknown): Promise<void> {
-  awaited = 'promise of the default export';
-  const { argv, env, input } = startInfo();
-  try {
-    const text = input ?? host.readInput();
-    const value = await main(text === undefined ? undefined : parse(text), { args: argv.slice(2), env });
-    const json = toJson(value);
-    if (json !== undefined) host.write(1, `${json}\n`);
-    awaited = undefined;
-  } catch (error) {
-    reportUncaught(error);
   }
 }
 

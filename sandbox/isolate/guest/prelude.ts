@@ -10,7 +10,8 @@ import { createConsole } from './console.ts';
 import { installStackTraces, reportWhereMade } from './errors.ts';
 import { type Entries, type Host, hostFunctions, setHost, type Start } from './host.ts';
 import { installProxy } from './inspect-start.ts';
-import { bindings, finalExitCode, importedBefore, importFailed, opening, runScript, unhandled } from './modules.ts';
+import { bindings, finalExitCode, importedBefore, importFailed, input, opening, runScript, unhandled } from './modules.ts';
+import { pace } from './pacing.ts';
 import { createProcess, setStart } from './process.ts';
 import { clearTimer, fire, setInterval, setTimeout } from './timers.ts';
 import { deliver, installWebGlobals } from './web/globals.ts';
@@ -48,9 +49,11 @@ const entries: Entries = {
     // Last: what prisn itself makes of a proxy is not shown as one.
     installProxy(globalThis);
   },
+  pace,
   runScript,
   fire,
   deliver,
+  input,
   opening,
   importedBefore,
   importFailed,

@@ -484,6 +484,8 @@ export const areas: Readonly<Record<string, readonly string[]>> = {
     `new Response('a', { status: 201, statusText: 'Made', headers: { x: 'y' } })`,
     `const r = new Response('héllo'); return [r.ok, r.status, r.type, r.url, r.redirected, r.statusText, [...r.headers], await r.text()];`,
     `const r = new Response('x'); await r.text(); return [r.bodyUsed, r];`,
+    `const r = new Response((async function* () { yield 'a'; yield new Uint8Array([98, 99]).subarray(1); })()); return [[...r.headers], await r.text(), r.bodyUsed];`,
+    `return new Response((async function* () { yield 'a'; throw new RangeError('broke'); })()).text()`,
     `const r = new Response('x'); await r.text(); return r.text();`,
     `const r = new Response('x'); await r.text(); return r.clone();`,
     `new Response('{"a":[1]}').json()`,
@@ -613,7 +615,7 @@ export const differences: readonly { readonly source: string; readonly answer: s
     "new Blob(['a']).stream()":
       'threw | TypeError | TypeError |  | Blob.stream() needs streams, which an isolate does not have; run the script with --runtime node |  | ' +
       'TypeError: Blob.stream() needs streams, which an isolate does not have; run the script with --runtime node',
-    'new Response((async function* () {})())':
+    "new Request('http://a/', { method: 'POST', body: (async function* () {})(), duplex: 'half' })":
       'threw | TypeError | TypeError |  | A body that arrives in pieces needs streams, which an isolate does not have; run the script with --runtime node |  | ' +
       'TypeError: A body that arrives in pieces needs streams, which an isolate does not have; run the script with --runtime node',
   }),

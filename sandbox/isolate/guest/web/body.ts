@@ -4,7 +4,7 @@
  * What `Request` and `Response` share is put on each prototype, since neither extends anything.
  */
 import type { AbortSignal } from './abort.ts';
-import { Blob, blobBytes } from './blob.ts';
+import { Blob, blobBytes, joined } from './blob.ts';
 import { decodeUtf8, encodeUtf8 } from './encoding.ts';
 import { encodeForm, FormData } from './form-data.ts';
 import { combined, type HeaderList } from './headers.ts';
@@ -15,6 +15,8 @@ import { URLSearchParams } from './url-search-params.ts';
 export interface Body {
   /** Never written, since a clone reads the same. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** In place of `bytes`, what the program makes them of while it is read: text and bytes. */
+  readonly pieces?: AsyncIterable<unknown>;
   used: boolean;
   /** What reading ends with, where the connection broke after the head had come. */
   readonly failure?: Error;
@@ -28,10 +30,22 @@ export interface Message {
   readonly headers: HeaderList;
 }
 
-/** The body for what a program gives as one, with the media type that it brings. */
-export function extractBody(init: unknown): { body: Body; type: string | undefined } {
+/**
+ * The body for what a program gives as one, with the media type that it brings.
+ * @param inPieces whether an async iterable will do, as node has it for what is sent
+ */
+export function extractBody(init: unknown, inPieces = false): { body: Body; type: string | undefined } {
+  if (isAsyncIterable(init)) {
+    if (!inPieces) throw streamsAbsent('A body that arrives in pieces');
+    return { body: { bytes: new Uint8Array(), pieces: init, used: false }, type: undefined };
+  }
   const { bytes, type } = contentOf(init);
   return { body: { bytes, used: false }, type };
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return isObject && Symbol.asyncIterator in value;
 }
 
 function contentOf(init: unknown): { bytes: Uint8Array<ArrayBuffer>; type: string | undefined } {
@@ -41,14 +55,26 @@ function contentOf(init: unknown): { bytes: Uint8Array<ArrayBuffer>; type: strin
   if (isBufferSource(init)) return { bytes: new Uint8Array(bytesOf(init)), type: undefined };
   if (init instanceof FormData) return encodeForm(init);
   if (init instanceof Blob) return { bytes: blobBytes(init), type: init.type || undefined };
-  const isObject = (typeof init === 'object' && init !== null) || typeof init === 'function';
-  if (isObject && Symbol.asyncIterator in init) throw streamsAbsent('A body that arrives in pieces');
   return { bytes: encodeUtf8(`${init as string}`), type: 'text/plain;charset=UTF-8' };
+}
+
+async function collected(pieces: AsyncIterable<unknown>): Promise<Uint8Array<ArrayBuffer>> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(bytesOfPiece(piece));
+  return joined(all);
+}
+
+/** What an async iterable gives as a part of a body. */
+export function bytesOfPiece(piece: unknown): Uint8Array {
+  if (isBufferSource(piece)) return bytesOf(piece);
+  if (typeof piece === 'string') return encodeUtf8(piece);
+  throw new TypeError(`A body is made of text and bytes, and its iterator gave ${piece === null ? 'null' : typeof piece}`);
 }
 
 /** The same body for a clone. @throws TypeError with `message` where it was read */
 export function cloneBody(body: Body | null, message: string): Body | null {
   if (body?.used) throw new TypeError(message);
+  if (body?.pieces) throw streamsAbsent('A clone of a body that is made in pieces');
   return body && { ...body };
 }
 
@@ -65,7 +91,7 @@ export function mixinBody<T extends object>(
     body.used = true;
     body.signal?.throwIfAborted();
     if (body.failure) throw body.failure;
-    return convert(body.bytes, headers);
+    return convert(body.pieces ? await collected(body.pieces) : body.bytes, headers);
   }
   const members = {
     get body(): null {

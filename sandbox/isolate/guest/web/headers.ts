@@ -114,7 +114,8 @@ export function writtenPairs(list: HeaderList): [string, string][] {
   );
 }
 
-function sortedPairs(list: HeaderList): [string, string][] {
+/** The pairs of a list as a program sees them: each cookie apart, names in lower case. */
+export function sortedPairs(list: HeaderList): [string, string][] {
   return [...list.keys()].toSorted().flatMap((key): [string, string][] => {
     const values = key === 'set-cookie' ? (list.get(key)?.values ?? []) : [combined(list, key)];
     return values.map((value) => [key, value]);

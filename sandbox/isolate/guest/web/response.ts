@@ -26,6 +26,8 @@ const redirectStatus = new Set([301, 302, 303, 307, 308]);
 
 /** A response of the platform's own; its headers are immutable. */
 export let responseOf: (state: ResponseState) => Response;
+/** The state behind a response, not a copy; undefined for anything else. */
+export let responseState: (value: unknown) => ResponseState | undefined;
 let stateOf: (response: Response) => ResponseState;
 
 interface ResponseInit {
@@ -37,6 +39,7 @@ interface ResponseInit {
 export class Response {
   static {
     stateOf = (response) => response.#state;
+    responseState = (value) => (typeof value === 'object' && value !== null && #state in value ? value.#state : undefined);
     responseOf = (state) => Response.#over(state, headersOver(state.headers, true));
   }
 
@@ -44,7 +47,7 @@ export class Response {
   #headers: Headers;
 
   constructor(body: unknown = null, init: ResponseInit | null | undefined = undefined) {
-    const given = body == null ? undefined : extractBody(body);
+    const given = body == null ? undefined : extractBody(body, true);
     this.#headers = new Headers();
     this.#state = { ...plain, ...initialized(init, this.#headers, given) };
   }
