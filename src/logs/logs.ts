@@ -9,8 +9,8 @@
 import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decode, type LogEntry } from './entry.ts';
-import { Gaps, type LogChunk, type LogQuery, lastLines, select } from './reader.ts';
+import { decode, type LogEntry, type Stream } from './entry.ts';
+import { Gaps, type LogChunk, type LogQuery, lastLines, select, textOf } from './reader.ts';
 import { readSegments } from './segments.ts';
 import { type LogLimits, LogWriter, logLimits } from './writer.ts';
 
@@ -71,6 +71,11 @@ export class Logs {
       follow?.removeEventListener('abort', stop);
       stop();
     }
+  }
+
+  /** Reads each stream as one text; a line says where and how much is missing. */
+  text(id: string, query: LogReading = {}): Promise<Record<Stream, string>> {
+    return textOf(this.read(id, query));
   }
 
   /** Removes the files of a log that has ended. */

@@ -118,15 +118,22 @@ export class LogWriter {
     follower.end();
   }
 
-  /** Ends the log: once resolved, what is in files is durable (fsync). Never rejects. */
-  end(): Promise<LogEnd> {
-    this.#ended ??= this.#finish();
+  /**
+   * Ends the log: once resolved, what is in files is durable (fsync). Never rejects.
+   * @param options.files a small log goes to files too, where no record takes it
+   */
+  end({ files = false }: { readonly files?: boolean } = {}): Promise<LogEnd> {
+    this.#ended ??= this.#finish(files);
     return this.#ended;
   }
 
-  async #finish(): Promise<LogEnd> {
+  async #finish(files: boolean): Promise<LogEnd> {
     clearTimeout(this.#timer);
     for (const follower of this.#followers) follower.end();
+    if (files && this.#small !== undefined) {
+      this.#small = undefined;
+      this.#toDisk();
+    }
     await this.#writing;
     for (const segment of this.#segments)
       await segment.close(this.#small === undefined).catch((error: unknown) => this.#fail(error));

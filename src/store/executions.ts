@@ -155,26 +155,43 @@ export class Executions {
    */
   async end(execution: Execution, revision: number, output?: Uint8Array): Promise<number> {
     this.#startMove(execution);
-    if (!hasEnded(execution)) throw new TypeError(`${execution.id} does not end as ${execution.status}`);
-    const { result, ...record } = execution;
-    const { id, status } = execution;
-    const key = recordKey(id);
-    const next = await this.#store.write(
-      {
-        expect: [{ key, revision }],
-        put: [
-          { key, value: toJson(record) },
-          ...(result === undefined ? [] : [{ key: keyOf('result', id), value: toJson(result) }]),
-          ...(output === undefined ? [] : [{ key: keyOf('output', id), value: output }]),
-          ...indexKeys(execution, status).map((row) => ({ key: row, value: new Uint8Array() })),
-        ],
-        delete: [keyOf('spec', id), keyOf('unfinished', id)],
-        add: counterKeys(execution, status).map((counter) => ({ key: counter, by: 1 })),
-      },
-      { durable: true },
-    );
+    const { id } = execution;
+    const batch = {
+      ...endBatch(execution, output),
+      expect: [{ key: recordKey(id), revision }],
+      delete: [keyOf('spec', id), keyOf('unfinished', id)],
+    };
+    let next: number;
+    try {
+      next = await this.#store.write(batch, { durable: true });
+    } catch (error) {
+      if (!(error instanceof PrisnError && error.code === 'conflict' && this.#unfinished.has(id))) throw error;
+      // An earlier try that was reported as failed may be there after all.
+      const stored = await this.#store.get(recordKey(id));
+      if (!stored || !hasEnded(fromJson<Execution>(stored))) throw error;
+      next = stored.revision;
+    }
     this.#unfinished.delete(id);
     return next;
+  }
+
+  /**
+   * Keeps one that has ended and was never announced. Not durable: what a failing disk loses of it is lost.
+   * @param execution `Completed` or `Failed`, with an id of `newId('exec')` that is new to the store
+   * @throws PrisnError `conflict` when it is there already; `too_large`, `storage_full`, `unavailable`, `busy`
+   */
+  async record(execution: Execution, output?: Uint8Array): Promise<number> {
+    const { id } = execution;
+    if (!idForm.test(id)) throw new TypeError(`${id} is no id of an execution`);
+    const batch = endBatch(execution, output);
+    return this.#store.write(
+      {
+        ...batch,
+        expect: [{ key: recordKey(id), revision: null }],
+        put: [...batch.put, ...indexKeys(execution, 'all').map((row) => ({ key: row, value: new Uint8Array() }))],
+      },
+      { durable: false },
+    );
   }
 
   async list(filter: ExecutionFilter, { limit, offset = 0, cursor }: ExecutionPage): Promise<ExecutionList> {
@@ -204,9 +221,9 @@ export class Executions {
    * Deletes ended executions, the oldest first, in one step of a bounded size.
    * @param beforeMs those that ended before this time go
    * @param keep beyond this number the oldest go
-   * @returns the ids that are gone; when there are none, nothing is left to do
+   * @returns those that are gone; when there are none, nothing is left to do
    */
-  async prune({ beforeMs, keep, limit }: { beforeMs: number; keep: number; limit: number }): Promise<string[]> {
+  async prune({ beforeMs, keep, limit }: { beforeMs: number; keep: number; limit: number }): Promise<Execution[]> {
     const excess = (await countEnded(this.#store, {})) - keep;
     const ids: string[] = [];
     for await (const id of oldestIds(this.#store)) {
@@ -218,7 +235,7 @@ export class Executions {
     const hasAged = ({ completed_at, created_at }: Execution): boolean => Date.parse(completed_at ?? created_at) < beforeMs;
     const gone = found.filter(({ record }, i) => hasEnded(record) && (i < excess || hasAged(record)));
     if (gone.length > 0) await this.#store.write(joinBatches(...gone.map(removal)), { durable: false });
-    return gone.map(({ record }) => record.id);
+    return gone.map(({ record }) => record);
   }
 
   #startMove({ id, status }: Execution): Unfinished {
@@ -250,6 +267,22 @@ export class Executions {
 
 function recordKey(id: string): string {
   return keyOf('execution', id);
+}
+
+/** What an end puts and counts. */
+function endBatch(execution: Execution, output: Uint8Array | undefined): Required<Pick<Batch, 'put' | 'add'>> {
+  if (!hasEnded(execution)) throw new TypeError(`${execution.id} does not end as ${execution.status}`);
+  const { result, ...record } = execution;
+  const { id, status } = execution;
+  return {
+    put: [
+      { key: recordKey(id), value: toJson(record) },
+      ...(result === undefined ? [] : [{ key: keyOf('result', id), value: toJson(result) }]),
+      ...(output === undefined ? [] : [{ key: keyOf('output', id), value: output }]),
+      ...indexKeys(execution, status).map((row) => ({ key: row, value: new Uint8Array() })),
+    ],
+    add: counterKeys(execution, status).map((counter) => ({ key: counter, by: 1 })),
+  };
 }
 
 function removal({ record, revision }: Versioned<Execution>): Batch {

@@ -6,17 +6,14 @@
  * flock(1), the file `holder.json` is the lock, believed as long as its process lives: a process is (pid, start, boot).
  * In both cases that file tells the refused whom to look for.
  */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PrisnError, errnoOf } from '../base/error.ts';
+import { isRunning, processId, type ProcessId } from '../base/process-id.ts';
 
-export interface Holder {
-  readonly pid: number;
-  /** What tells this process from a later one with the same pid. */
-  readonly start: string;
-  readonly boot: string;
+export interface Holder extends ProcessId {
   /** RFC 3339. */
   readonly since: string;
   /** Where it listens. */
@@ -37,7 +34,14 @@ export interface Lock {
  */
 export async function acquireLock(directory: string, socket: string, flock = 'flock'): Promise<Lock> {
   const file = join(directory, 'holder.json');
-  const me: Holder = { pid: process.pid, ...identityOf(process.pid), since: new Date().toISOString(), socket };
+  const me: Holder = {
+    pid: process.pid,
+    start: '',
+    boot: '',
+    ...processId(process.pid),
+    since: new Date().toISOString(),
+    socket,
+  };
   const child = await lockDirectory(directory, flock);
   if (child === 'held') throw refusal(directory, readHolder(file));
   if (child === 'no flock') {
@@ -91,7 +95,7 @@ function takeFile(directory: string, file: string, me: Holder): void {
       } catch (error) {
         if (errnoOf(error) !== 'EEXIST') throw error;
         const holder = readHolder(file);
-        if (attempt > 1 || (holder && isAlive(holder))) throw refusal(directory, holder);
+        if (attempt > 1 || (holder && isRunning(holder))) throw refusal(directory, holder);
         rmSync(file, { force: true });
       }
     }
@@ -105,25 +109,6 @@ function readHolder(file: string): Holder | undefined {
     return JSON.parse(readFileSync(file, 'utf8')) as Holder;
   } catch {
     return undefined;
-  }
-}
-
-function isAlive({ pid, start, boot }: Holder): boolean {
-  const now = identityOf(pid);
-  return now.start !== '' && now.start === start && now.boot === boot;
-}
-
-/** Field 22 of /proc/PID/stat (proc(5)) and the boot's id on Linux; what ps says elsewhere. `start` is empty for no process. */
-function identityOf(pid: number): { start: string; boot: string } {
-  if (process.platform !== 'linux')
-    return { start: spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim(), boot: '' };
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name in parentheses may hold anything, so fields are counted from its end; the first after it is the third.
-    const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-    return { start, boot: readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim() };
-  } catch {
-    return { start: '', boot: '' };
   }
 }
 

@@ -55,6 +55,15 @@ async function endOf({ logs, log }: Pick<Started, 'logs' | 'log'>): Promise<Awai
 }
 
 describe('a small log', () => {
+  test('goes to files at the end where no record takes it', async (t) => {
+    const { folder, logs, log } = start(t);
+    log.append('stdout', bytes('one\n'));
+    assert.deepEqual(await log.end({ files: true }), { truncated: false });
+    await logs.release(id);
+    assert.deepEqual(readdirSync(folder), [id]);
+    assert.deepEqual(await new Logs(folder).text(id), { stdout: 'one\n', stderr: '' });
+  });
+
   test('is handed back at the end, leaves no file, and is read from there', async (t) => {
     const { folder, logs, log } = start(t);
     log.append('stdout', bytes('one\n'));

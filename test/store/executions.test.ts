@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { PrisnError } from '../../src/base/error.ts';
 import { newId } from '../../src/base/id.ts';
 import { hasEnded, type Execution, type ExecutionSpec, type ExecutionStatus } from '../../src/model/execution.ts';
 import type { ExecutionFilter } from '../../src/store/execution-index.ts';
@@ -110,6 +111,53 @@ describe('an execution', () => {
     assert.equal((await executions.list({ status: 'Completed' }, { limit: 1 })).total, 1);
   });
 
+  test('that was never announced is kept as it ended, listed and counted like any other', async () => {
+    const store = new MemoryStore();
+    const executions = await open(store);
+    const one = execution(startMs, { deployment_id: 'dep-a', trigger: 'function' });
+    const ended: Execution = {
+      ...one,
+      status: 'Failed',
+      reason: 'exit',
+      exit_code: 3,
+      result: [1],
+      completed_at: one.created_at,
+    };
+    await assert.rejects(executions.record(one), TypeError);
+    await executions.record(ended, bytes('its output'));
+    await assert.rejects(executions.record(ended), code('conflict'));
+    assert.deepEqual((await executions.get(one.id))?.record, ended);
+    assert.equal(text(await executions.output(one.id)), 'its output');
+    for (const filter of [{}, { status: 'Failed' }, { deploymentId: 'dep-a' }] as const) {
+      const { items, total } = await executions.list(filter, { limit: 10 });
+      assert.deepEqual([items.map(({ id }) => id), total], [[one.id], 1]);
+    }
+    assert.deepEqual(await executions.unfinished(), []);
+    assert.equal((await executions.prune({ beforeMs: Infinity, keep: 100, limit: 10 })).length, 1);
+    for await (const { key } of store.range({ prefix: '' })) assert.fail(`${key} is left behind`);
+  });
+
+  test('whose end is on the disk though its write was reported as failed is ended by the next try', async () => {
+    const store = new MemoryStore();
+    let isFailing = false;
+    const write = store.write.bind(store);
+    store.write = async (batch) => {
+      const revision = await write(batch);
+      if (isFailing) throw new PrisnError('unavailable', 'the sync failed');
+      return revision;
+    };
+    const executions = await open(store);
+    const one = execution(startMs);
+    const revision = await executions.update({ ...one, status: 'Running' }, await accept(executions, one));
+    const ended = { ...one, status: 'Completed' } as const;
+    isFailing = true;
+    await assert.rejects(executions.end(ended, revision), code('unavailable'));
+    isFailing = false;
+    await executions.end(ended, revision);
+    assert.equal((await executions.list({ status: 'Completed' }, { limit: 1 })).total, 1);
+    assert.equal((await executions.list({ status: 'Running' }, { limit: 1 })).total, 0);
+  });
+
   test('with a result or output above 512 kB does not end, so that the engine can end it otherwise', async () => {
     const executions = await open();
     const one = execution(startMs);
@@ -217,8 +265,8 @@ describe('the list', () => {
           await check();
           const ended = all.filter(hasEnded).toSorted((a, b) => (a.id < b.id ? -1 : 1));
           const gone = new Set(ended.slice(0, Math.max(0, ended.length - keep)).map(({ id }) => id));
-          for (let ids: string[]; (ids = await executions.prune({ beforeMs: 0, keep, limit: 3 })).length > 0; )
-            for (const id of ids) assert.ok(gone.has(id) && !(await executions.get(id)));
+          for (let step: Execution[]; (step = await executions.prune({ beforeMs: 0, keep, limit: 3 })).length > 0; )
+            for (const { id } of step) assert.ok(gone.has(id) && !(await executions.get(id)));
           all = all.filter(({ id }) => !gone.has(id));
           executions = await open(store);
           await check();
@@ -241,9 +289,9 @@ describe('pruning', () => {
     for (let i = 0; i < 10; i++)
       await bring(executions, execution(startMs + i * 60_000, { deployment_id: 'dep-a' }), 'Completed');
     const running = await bring(executions, execution(startMs), 'Running');
-    const gone: string[] = [];
+    const gone: Execution[] = [];
     for (
-      let step: string[];
+      let step: Execution[];
       (step = await executions.prune({ beforeMs: startMs + 5 * 60_000, keep: 100, limit: 2 })).length > 0;
     )
       gone.push(...step);
