@@ -1,0 +1,262 @@
+/**
+ * The workloads of executions: from a program, as files or as text, to what runs it, in an isolate of the pool or as a
+ * job of tier T1. The daemon hands it to the engine (`engine/ports.ts`); it does for recorded runs what `foreground.ts`
+ * does for those of a terminal.
+ *
+ * A program has a clean environment: the base below, what its runtime needs, then what the workload gives. Nothing of the
+ * daemon's own comes through but the names in `inheritedNames`.
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { commandFor, type Preload } from '../runtimes/command.ts';
+import { readHead } from '../runtimes/head.ts';
+import { detect, runtimeById } from '../runtimes/index.ts';
+import { type Loaded, loadProgram } from '../runtimes/javascript/load.ts';
+import { nodePreload } from '../runtimes/javascript/node-preload.ts';
+import { locate } from '../runtimes/locate.ts';
+import type { IsolatePool } from '../sandbox/isolate/pool.ts';
+import { probeTier, startJob } from '../sandbox/process/job.ts';
+import { endLeftover } from '../sandbox/process/leftover.ts';
+import { PrisnError } from './base/error.ts';
+import { exitCodes } from './base/exit-codes.ts';
+import type {
+  PreparedWorkload,
+  ProgramFiles,
+  ProgramText,
+  Resolved,
+  RunningWorkload,
+  Workload,
+  Workloads,
+  WorkloadSink,
+} from './engine/ports.ts';
+import type { Detection, ProcessRuntime } from './model/runtime.ts';
+import type { Limits, Program } from './model/task.ts';
+
+export interface WorkloadOptions {
+  readonly pool: IsolatePool;
+  /** Absolute path of the folder for what is worth keeping: verdicts on programs, answers of version managers. */
+  readonly cacheDir: string;
+  /** The daemon's own environment, of which a few names are taken. */
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export function createWorkloads(options: WorkloadOptions): Workloads {
+  return new LocalWorkloads(options);
+}
+
+/** A program of an isolate runtime, loaded; or what is executed for one of a process runtime. */
+type Way =
+  | { readonly kind: 'isolate'; readonly resolved: Resolved; readonly program: Program; readonly calledAs: string }
+  | { readonly kind: 'fails'; readonly resolved: Resolved; readonly message: string }
+  | { readonly kind: 'process'; readonly resolved: Resolved; readonly detection: Detection; readonly typescript: boolean };
+
+class LocalWorkloads implements Workloads {
+  readonly #pool: IsolatePool;
+  readonly #cacheDir: string;
+  readonly #base: Readonly<Record<string, string>>;
+  readonly #locating: NodeJS.ProcessEnv;
+
+  constructor({ pool, cacheDir, env }: WorkloadOptions) {
+    this.#pool = pool;
+    this.#cacheDir = cacheDir;
+    this.#base = { ...only(env, inheritedNames), HOST: '127.0.0.1' };
+    this.#locating = only(env, locatingNames);
+  }
+
+  async resolve(program: ProgramFiles | ProgramText): Promise<Resolved> {
+    const cwd = 'folder' in program ? program.folder : '/';
+    const way = await this.#choose(program, this.#surroundings(cwd, {}));
+    if (way.kind === 'process') this.#findInterpreter(way.detection, cwd);
+    return way.resolved;
+  }
+
+  async prepare(workload: Workload): Promise<PreparedWorkload> {
+    const way = await this.#choose(workload.program, this.#surroundings(workload.cwd, workload.env));
+    switch (way.kind) {
+      case 'isolate':
+        refuseLimitsOfIsolate(workload.limits);
+        return { ...way.resolved, tier: 'isolate', start: (sink) => this.#startIsolate(way, workload, sink) };
+      case 'fails':
+        return { ...way.resolved, tier: 'isolate', start: (sink) => startFailure(way.message, sink) };
+      case 'process':
+        return this.#prepareProcess(way, workload);
+      default:
+        return way satisfies never;
+    }
+  }
+
+  endLeftover = endLeftover;
+
+  #surroundings(cwd: string, env: Workload['env']): { env: NodeJS.ProcessEnv; cwd: string; cacheDir: string } {
+    return { env: { ...this.#locating, ...this.#base, ...env }, cwd, cacheDir: this.#cacheDir };
+  }
+
+  async #choose(program: ProgramFiles | ProgramText, surroundings: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Way> {
+    const file = 'folder' in program ? join(program.folder, program.entrypoint) : undefined;
+    const detection: Detection =
+      file === undefined
+        ? { runtime: runtimeById(program.runtime ?? ''), how: `runtime ${program.runtime}` }
+        : detect(file, readHead(file), surroundings, program.runtime);
+    const { runtime, how } = detection;
+    if (runtime.kind === 'process') return processWay(detection, how, false);
+    const path = file ?? `/[source].${runtime.id === 'typescript' ? 'ts' : 'js'}`;
+    // JavaScript that was sent along is judged sooner than a verdict is read, and seldom comes twice.
+    const isCached = file !== undefined || runtime.id === 'typescript';
+    const loaded = await loadProgram(path, {
+      ...(isCached && { cacheDir: this.#cacheDir }),
+      force: program.runtime !== undefined,
+      ...('source' in program && { source: program.source }),
+    });
+    return isolateWay(runtime.id, how, loaded, path);
+  }
+
+  #findInterpreter({ runtime, interpreter }: Detection, cwd: string): void {
+    const commands = interpreter?.commands ?? (runtime as ProcessRuntime).commands;
+    if (commands.length > 0) locate(runtime as ProcessRuntime, this.#surroundings(cwd, {}), commands);
+  }
+
+  #startIsolate({ program, calledAs }: Way & { kind: 'isolate' }, workload: Workload, sink: WorkloadSink): RunningWorkload {
+    const { args, env, cwd, input, stdin, request, limits, domain } = workload;
+    const task = {
+      program,
+      calledAs,
+      args,
+      env: { ...this.#base, ...env },
+      cwd,
+      returns: 'outcome' as const,
+      paced: true,
+      limits,
+      ...(input !== undefined && { input }),
+      ...(stdin !== undefined && { stdin: Buffer.from(stdin).toString('utf8') }),
+      ...(request !== undefined && { request }),
+    };
+    // Output is kept by its reader as it comes; only a body waits for a client.
+    const keep = (stream: 'stdout' | 'stderr') => (chunk: Uint8Array) => {
+      sink[stream](chunk);
+      running.taken(chunk.length);
+    };
+    const running = this.#pool.start(
+      task,
+      {
+        stdout: keep('stdout'),
+        stderr: keep('stderr'),
+        // An attempt that is run again begins a new log.
+        keepsOutput: true,
+        ...(sink.head && { head: sink.head }),
+        ...(sink.body && { body: sink.body }),
+      },
+      domain,
+    );
+    return { exited: running.exited, stop: () => running.stop(), taken: (bytes) => running.taken(bytes) };
+  }
+
+  async #prepareProcess(way: Way & { kind: 'process' }, workload: Workload): Promise<PreparedWorkload> {
+    const { detection, resolved, typescript } = way;
+    const { id } = detection.runtime;
+    refuseFewPids(id, workload.limits);
+    const { args, cwd, runId, limits } = workload;
+    const file = await programFile(workload, id);
+    const preload = id === 'node' ? await nodePreload(file, undefined, typescript) : undefined;
+    const { stdin, variables } = inputFor(workload, preload);
+    const env = { ...this.#base, ...(id === 'python3' && unbuffered), ...variables, ...workload.env };
+    const context = { ...this.#surroundings(cwd, workload.env), env: { ...this.#locating, ...env } };
+    const command = await commandFor(detection, { file }, args, context, preload);
+    const task = { file: command.file, args: command.args, env: { ...env, ...command.env, ...variables }, cwd, limits, runId };
+    const tier = probeTier();
+    return {
+      ...resolved,
+      tier: tier.name,
+      start: (sink) => {
+        const { exited, stop, process } = startJob(task, sink, { tier, ...(stdin && { stdin }) });
+        return { exited, stop, taken: () => {}, ...(process && { process }) };
+      },
+    };
+  }
+}
+
+/** Of the daemon's environment, what a program has too. */
+const inheritedNames = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ', 'USER', 'LOGNAME'];
+
+/** Where version managers are asked, these tell them where they live. */
+const locatingNames = ['PYENV_ROOT', 'ASDF_DIR', 'ASDF_DATA_DIR', 'ASDF_CONFIG_FILE', 'MISE_DATA_DIR', 'MISE_CONFIG_DIR'];
+
+/** What is printed shows in the log at once. */
+const unbuffered = { PYTHONUNBUFFERED: '1' };
+
+/** A variable longer than 128 kB keeps a program from starting: execve(2), MAX_ARG_STRLEN. */
+const inputVariableBytes = 64 * 2 ** 10;
+
+function only(env: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+}
+
+function processWay(detection: Detection, why: string, typescript: boolean): Way {
+  return { kind: 'process', resolved: { runtime: detection.runtime.id, kind: 'process', why }, detection, typescript };
+}
+
+function isolateWay(id: string, how: string, loaded: Loaded, path: string): Way {
+  const resolved: Resolved = { runtime: id, kind: 'isolate', why: how };
+  switch (loaded.choice) {
+    case 'isolate':
+      return { kind: 'isolate', resolved, program: loaded.program, calledAs: path };
+    case 'fails':
+      return { kind: 'fails', resolved, message: loaded.message };
+    case 'node': {
+      const why = `node and not an isolate, since ${loaded.why}`;
+      return processWay({ runtime: runtimeById('node'), how: 'in place of an isolate' }, why, loaded.typescript);
+    }
+    default:
+      return loaded satisfies never;
+  }
+}
+
+/** A program that fails before its first line, as it would have itself. */
+function startFailure(message: string, sink: WorkloadSink): RunningWorkload {
+  sink.stderr(Buffer.from(message));
+  return { exited: Promise.resolve({ reason: 'exit', exitCode: exitCodes.failure }), stop: () => {}, taken: () => {} };
+}
+
+/** Code that was sent along goes to a file: the words of a command line are for all to see. */
+async function programFile({ program, cwd }: Workload, runtime: string): Promise<string> {
+  if ('folder' in program) return join(program.folder, program.entrypoint);
+  const file = join(cwd, `main${extensions[runtime] ?? ''}`);
+  await writeFile(file, program.source, { mode: 0o700 });
+  return file;
+}
+
+const extensions: Readonly<Record<string, string>> = { python3: '.py', node: '.js', bash: '.bash', sh: '.sh' };
+
+/**
+ * How a program of a process runtime gets its input: as the argument of its default export, where it has one; else as
+ * standard input, unless the workload has another, and as `PRISN_INPUT` while it is short enough for a variable.
+ */
+function inputFor(
+  { input, stdin }: Workload,
+  preload: Preload | undefined,
+): { stdin?: Uint8Array; variables: Record<string, string> } {
+  const isCalled = preload?.env['PRISN_INPUT'] !== undefined;
+  const own = stdin && { stdin };
+  if (input === undefined) return { ...own, variables: { ...preload?.env } };
+  const bytes = Buffer.from(input);
+  const isShort = bytes.length < inputVariableBytes;
+  if (isCalled && (isShort || own)) return { ...own, variables: { PRISN_INPUT: input } };
+  return { stdin: stdin ?? bytes, variables: isCalled ? { PRISN_INPUT: '' } : isShort ? { PRISN_INPUT: input } : {} };
+}
+
+/** @throws PrisnError `unsupported` */
+function refuseLimitsOfIsolate({ cpu, pids }: Limits): void {
+  if (cpu === undefined && pids === undefined) return;
+  throw new PrisnError(
+    'unsupported',
+    'cpu and pids cannot be limited for one isolate of many; run it with --runtime node to limit them',
+  );
+}
+
+/** Threads count as processes, and without those of its engine node hangs before its first line. */
+const leastPidsOfNode = 16;
+
+/** @throws PrisnError `unsupported` */
+function refuseFewPids(runtime: string, { pids = leastPidsOfNode }: Limits): void {
+  if (runtime !== 'node' || pids >= leastPidsOfNode) return;
+  throw new PrisnError('unsupported', `pids: node needs at least ${leastPidsOfNode}, since each thread of its engine counts`);
+}

@@ -1,0 +1,252 @@
+/** The server's end of a foreground run, with a pool that does what the test says and clients that do what they like. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { describe, test, type TestContext } from 'node:test';
+import type { IsolateRunning, IsolateSink } from '../../sandbox/isolate/pool.ts';
+import { encodeFrame, type Frame, FrameReader } from '../../src/base/frames.ts';
+import { ForegroundRuns, type ForegroundPool, type ForegroundRunsOptions } from '../../src/engine/foreground-runs.ts';
+import { type ForegroundRequest, nodeOf } from '../../src/model/foreground-run.ts';
+import type { Outcome } from '../../src/model/outcome.ts';
+import type { IsolateTask } from '../../src/model/task.ts';
+import { Scratch } from '../scratch.ts';
+
+/** A program that the test plays. */
+class Started {
+  readonly task: IsolateTask;
+  readonly sink: IsolateSink;
+  readonly domain: string;
+  readonly exited = Promise.withResolvers<Outcome>();
+  readonly stopped = Promise.withResolvers<void>();
+  readonly inputs: (string | undefined)[] = [];
+  taken = 0;
+
+  constructor(task: IsolateTask, sink: IsolateSink, domain: string) {
+    this.task = task;
+    this.sink = sink;
+    this.domain = domain;
+  }
+}
+
+class Pool implements ForegroundPool {
+  readonly #first = Promise.withResolvers<Started>();
+  count = 0;
+
+  get started(): Promise<Started> {
+    return this.#first.promise;
+  }
+
+  start(task: IsolateTask, sink: IsolateSink, domain: string): IsolateRunning {
+    this.count++;
+    const started = new Started(task, sink, domain);
+    this.#first.resolve(started);
+    return {
+      exited: started.exited.promise,
+      stop: () => {
+        started.stopped.resolve();
+        started.exited.resolve(canceled);
+      },
+      taken: (bytes) => {
+        started.taken += bytes;
+      },
+      input: (text) => started.inputs.push(text),
+    };
+  }
+}
+
+class Client {
+  readonly socket: Socket;
+  readonly #reader = new FrameReader();
+  readonly #frames: Frame[] = [];
+  readonly closed: Promise<unknown>;
+
+  constructor(path: string) {
+    this.socket = connect(path);
+    this.closed = once(this.socket, 'close');
+    this.socket.on('error', () => {});
+    this.socket.on('data', (chunk: Buffer) => this.#frames.push(...this.#reader.read(chunk)));
+  }
+
+  send(...frames: Parameters<typeof encodeFrame>[]): void {
+    for (const frame of frames) this.socket.write(encodeFrame(...frame));
+  }
+
+  /** Of the next frame. */
+  async frame(): Promise<[type: string, payload: string]> {
+    while (this.#frames.length === 0 && !this.socket.closed) await Promise.race([once(this.socket, 'data'), this.closed]);
+    const { type, payload } = this.#frames.shift() ?? { type: 'closed', payload: '' };
+    return [type, payload.toString()];
+  }
+}
+
+const canceled: Outcome = { reason: 'canceled', exitCode: 125 };
+const task: IsolateTask = {
+  program: { entry: '/x.js', modules: { '/x.js': { format: 'script', code: '1', imports: {} } } },
+  args: ['a'],
+  env: { A: '1' },
+  cwd: '/',
+  limits: {},
+};
+const request: ForegroundRequest = {
+  version: '1.2.3',
+  node: nodeOf(process),
+  place: { timeZone: 'UTC', locale: 'C.UTF-8' },
+  task,
+};
+
+async function serving(t: TestContext, options: Partial<ForegroundRunsOptions> = {}) {
+  const pool = new Pool();
+  const env = { TZ: 'UTC', LC_ALL: '', LANG: 'C.UTF-8' };
+  const runs = new ForegroundRuns(pool, { env, version: '1.2.3', ...options });
+  const path = new Scratch(t).path('socket');
+  const server = createServer({ allowHalfOpen: true }, (socket) => runs.serve(socket, Buffer.alloc(0))).listen(path);
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return {
+    pool,
+    runs,
+    client: () => {
+      const client = new Client(path);
+      t.after(() => client.socket.destroy());
+      return client;
+    },
+  };
+}
+
+test('a run gets its program, its output goes out in order, and its outcome comes last', async (t) => {
+  const { pool, client: newClient } = await serving(t);
+  const client = newClient();
+  client.send(['R', JSON.stringify(request)]);
+  const started = await pool.started;
+  assert.deepEqual(started.task.program, task.program);
+  assert.deepEqual(
+    [started.task.args, started.task.env, started.task.paced, started.domain],
+    [['a'], { A: '1' }, true, 'foreground'],
+  );
+  assert.ok((started.task.limits.memoryBytes ?? 0) >= 2 ** 32, 'the heap that node would have');
+  started.sink.stdout(Buffer.from('out'));
+  started.sink.stderr(Buffer.from('err'));
+  started.sink.stdout(Buffer.from('again'));
+  started.exited.resolve({ reason: 'exit', exitCode: 7 });
+  assert.deepEqual(await client.frame(), ['1', 'out']);
+  assert.deepEqual(await client.frame(), ['2', 'err']);
+  assert.deepEqual(await client.frame(), ['1', 'again']);
+  assert.deepEqual(await client.frame(), ['E', '{"reason":"exit","exitCode":7}']);
+  await client.closed;
+});
+
+test('what the client took is told to the pool, and standard input is asked for and handed on', async (t) => {
+  const { pool, client: newClient } = await serving(t);
+  const client = newClient();
+  client.send(['R', JSON.stringify(request)]);
+  const started = await pool.started;
+  started.sink.stdout(Buffer.alloc(1000));
+  started.sink.inputWanted?.();
+  assert.equal((await client.frame())[0], '1');
+  assert.equal((await client.frame())[0], 'W');
+  const [start, end] = [Buffer.from('"ü"').subarray(0, 2), Buffer.from('"ü"').subarray(2)];
+  client.send(['A', Buffer.from([0, 0, 3, 232])], ['I', start], ['I', end], ['I']);
+  client.send(['S', 'SIGTERM']);
+  await started.stopped.promise;
+  assert.deepEqual([started.taken, started.inputs], [1000, ['"ü"']]);
+  assert.deepEqual(await client.frame(), ['E', '{"reason":"signal","signal":"SIGTERM","exitCode":143}']);
+});
+
+test('a client that goes away stops its program', async (t) => {
+  for (const leave of ['destroy', 'end'] as const) {
+    const { pool, client: newClient } = await serving(t);
+    const client = newClient();
+    client.send(['R', JSON.stringify(request)]);
+    const started = await pool.started;
+    started.sink.stdout(Buffer.from('x'));
+    await client.frame();
+    client.socket[leave]();
+    await started.stopped.promise;
+  }
+});
+
+describe('refused, for the client to run it itself, is', () => {
+  const others: readonly (readonly [string, Partial<ForegroundRequest>, RegExp])[] = [
+    ['another version', { version: '1.2.4' }, /prisn 1\.2\.3/],
+    ['another node', { node: 'v1 /bin/node' }, /on node/],
+    ['another time zone', { place: { ...request.place, timeZone: 'Asia/Tokyo' } }, /time zone/],
+    ['another language', { place: { ...request.place, locale: 'de_DE.UTF-8' } }, /language/],
+    ['a limit on cores', { task: { ...task, limits: { cpu: 1 } } }, /cores/],
+  ];
+  for (const [title, other, why] of others) {
+    test(title, async (t) => {
+      const { pool, client: newClient } = await serving(t);
+      const client = newClient();
+      client.send(['R', JSON.stringify({ ...request, ...other })]);
+      const [type, payload] = await client.frame();
+      assert.equal(type, 'N');
+      assert.match((JSON.parse(payload) as { why: string }).why, why);
+      await client.closed;
+      assert.equal(pool.count, 0);
+    });
+  }
+
+  test('one more than the limit', async (t) => {
+    const { pool, runs, client: newClient } = await serving(t, { limit: 1 });
+    const first = newClient();
+    first.send(['R', JSON.stringify(request)]);
+    await pool.started;
+    assert.equal(runs.count, 1);
+    assert.equal((await newClient().frame())[0], 'N');
+    first.socket.destroy();
+    await (await pool.started).stopped.promise;
+  });
+});
+
+describe('cut off is a client', () => {
+  const head = (type: string, length: number): Buffer => Buffer.from([type.charCodeAt(0), ...u32(length)]);
+  const starts: Readonly<Record<string, Uint8Array>> = {
+    'that starts with another frame': encodeFrame('A', u32(1)),
+    'whose run is no JSON': encodeFrame('R', '{'),
+    'whose run has no task': encodeFrame('R', '{"version":"1.2.3"}'),
+    'whose task has a program of another form': encodeFrame('R', JSON.stringify({ ...request, task: { ...task, program: [] } })),
+    'whose task has arguments that are no text': encodeFrame('R', JSON.stringify({ ...request, task: { ...task, args: [1] } })),
+    'whose task is an HTTP request': encodeFrame('R', JSON.stringify({ ...request, task: { ...task, request: {} } })),
+    'whose limit is no number': encodeFrame('R', JSON.stringify({ ...request, task: { ...task, limits: { timeoutMs: '1' } } })),
+    'that announces 4 GB': head('R', 2 ** 32 - 1),
+    'that speaks something else': Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+  };
+  for (const [title, bytes] of Object.entries(starts)) {
+    test(title, async (t) => {
+      const { pool, client: newClient } = await serving(t);
+      const client = newClient();
+      client.socket.write(bytes);
+      assert.equal((await client.frame())[0], 'closed');
+      assert.equal(pool.count, 0);
+    });
+  }
+
+  test('that says nothing', async (t) => {
+    const { client: newClient } = await serving(t, { silenceMs: 10 });
+    await newClient().closed;
+  });
+
+  const later: Readonly<Record<string, Parameters<typeof encodeFrame>>> = {
+    'that asks for a second run': ['R', JSON.stringify(request)],
+    'that takes what it did not get': ['A', u32(1)],
+    'that says how much it took in another form': ['A', '1'],
+    'that sends input which nobody asked for': ['I', 'x'],
+    'that sends a signal of no name': ['S', 'SIGNOT'],
+    'that sends a frame of the server': ['E', '{}'],
+  };
+  for (const [title, frame] of Object.entries(later)) {
+    test(`${title}, with its program`, async (t) => {
+      const { pool, client: newClient } = await serving(t);
+      const client = newClient();
+      client.send(['R', JSON.stringify(request)], frame);
+      await (await pool.started).stopped.promise;
+      assert.equal((await client.frame())[0], 'closed');
+    });
+  }
+});
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
