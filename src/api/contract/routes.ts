@@ -12,6 +12,8 @@ export interface Route {
   /** The least role that may call it. */
   readonly role: Role;
   readonly summary: string;
+  /** The body is bytes of any length, not JSON. */
+  readonly bytes?: true;
 }
 
 const base = '/api/v1';
@@ -68,7 +70,13 @@ export const routes = {
     role: 'viewer',
     summary: 'Read or follow the output of a deployment',
   },
-  uploadBundle: { method: 'POST', path: `${base}/bundles`, role: 'developer', summary: 'Upload a gzipped tar of a folder' },
+  uploadBundle: {
+    method: 'POST',
+    path: `${base}/bundles`,
+    role: 'developer',
+    summary: 'Upload a gzipped tar of a folder',
+    bytes: true,
+  },
   listExecutions: { method: 'GET', path: `${base}/executions`, role: 'viewer', summary: 'List executions, newest first' },
   createExecution: {
     method: 'POST',
@@ -101,8 +109,15 @@ export const routes = {
   deleteSecret: { method: 'DELETE', path: `${base}/secrets/:name`, role: 'developer', summary: 'Delete a secret' },
   listRuntimes: { method: 'GET', path: `${base}/runtimes`, role: 'viewer', summary: 'List runtimes and what is installed' },
   listNodes: { method: 'GET', path: `${base}/nodes`, role: 'viewer', summary: 'List the machines that run executions' },
+  verify: { method: 'POST', path: `${base}/verify`, role: 'admin', summary: 'Read everything that is stored, and check it' },
   backup: { method: 'GET', path: `${base}/backup`, role: 'admin', summary: 'Download everything that is stored' },
-  restore: { method: 'POST', path: `${base}/restore`, role: 'admin', summary: 'Replace everything that is stored by a backup' },
+  restore: {
+    method: 'POST',
+    path: `${base}/restore`,
+    role: 'admin',
+    summary: 'Replace everything that is stored by a backup',
+    bytes: true,
+  },
 } as const satisfies Record<string, Route>;
 
 export type OperationName = keyof typeof routes;

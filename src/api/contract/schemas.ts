@@ -32,7 +32,10 @@ const page = {
 const nameParam = Type.Object({ name: text('name or id') });
 const idParam = Type.Object({ id: text() });
 
-const env = Type.Record(Type.String({ pattern: envKeyForm }), Type.String(), { description: 'variables by name' });
+const env = Type.Record(Type.String({ pattern: envKeyForm }), Type.String(), {
+  additionalProperties: false,
+  description: 'variables by name',
+});
 const secretReference = exactly({
   name: text('of the secret, or name.key for one of its values'),
   env: text('the variable that holds it'),
@@ -48,6 +51,8 @@ const healthCheck = exactly({
   interval: maybe(duration('between two checks')),
   timeout: maybe(duration('of a check')),
 });
+
+const words = Type.Record(Type.String(), Type.String(), { additionalProperties: false });
 
 /** Everything of a deployment that a client may set. */
 const deploymentFields = {
@@ -71,7 +76,7 @@ const deploymentFields = {
   resources: maybe(resources),
   health_check: maybe(healthCheck),
   expose: maybe(text()),
-  labels: maybe(Type.Record(Type.String(), Type.String())),
+  labels: maybe(words),
 };
 const createDeployment = exactly({ name: text(), namespace: maybe(text()), ...deploymentFields });
 const orNull = Type.Union([Type.String(), Type.Null()]);
@@ -79,8 +84,8 @@ const orNull = Type.Union([Type.String(), Type.Null()]);
 const patchDeployment = exactly({
   namespace: maybe(text()),
   ...deploymentFields,
-  env: maybe(Type.Record(Type.String({ pattern: envKeyForm }), orNull)),
-  labels: maybe(Type.Record(Type.String(), orNull)),
+  env: maybe(Type.Record(Type.String({ pattern: envKeyForm }), orNull, { additionalProperties: false })),
+  labels: maybe(Type.Record(Type.String(), orNull, { additionalProperties: false })),
 });
 
 const deploymentStatus = exactly({
@@ -175,7 +180,7 @@ const createExecution = exactly({
   trigger: maybe(oneOf(['cli', 'api'] as const)),
 });
 
-const secretWrite = { value: maybe(text()), data: maybe(Type.Record(Type.String(), Type.String())) };
+const secretWrite = { value: maybe(text()), data: maybe(words) };
 const secret = exactly({
   name: text(),
   namespace: text(),
@@ -275,8 +280,8 @@ export const schemas = {
   },
   uploadBundle: {
     reply: {
-      200: exactly({ id: text(), bytes: Type.Integer(), files: Type.Integer() }),
-      201: exactly({ id: text(), bytes: Type.Integer(), files: Type.Integer() }),
+      200: exactly({ id: text('its content hash'), bytes: Type.Integer({ description: 'of all files' }) }),
+      201: exactly({ id: text('its content hash'), bytes: Type.Integer({ description: 'of all files' }) }),
     },
   },
   listExecutions: {
@@ -303,7 +308,11 @@ export const schemas = {
   deleteSecret: { params: nameParam, query: exactly(namespaceQuery), reply: { 204: null } },
   listRuntimes: { reply: { 200: list(runtime) } },
   listNodes: { reply: { 200: list(node) } },
-  backup: { reply: { 200: null } },
+  verify: { reply: { 200: exactly({ records: Type.Integer(), problems: Type.Array(text('what is damaged or missing')) }) } },
+  backup: {
+    query: exactly({ key: maybe(Type.Boolean({ description: 'with the key that opens the secrets' })) }),
+    reply: { 200: null },
+  },
   restore: { query: exactly({ force: maybe(Type.Boolean()) }), reply: { 200: exactly({ records: Type.Integer() }) } },
 } as const satisfies Record<OperationName, Schemas>;
 
@@ -328,11 +337,15 @@ export type Output<Name extends OperationName> = Of<Replies<Name>[keyof Replies<
 export type ShownDeployment = Static<typeof deployment>;
 export type ShownExecution = Static<typeof execution>;
 export type ShownSecret = Static<typeof secret>;
-export type DeploymentFields = Omit<Static<typeof createDeployment>, 'name' | 'namespace'>;
 export type ExecutionFields = Static<typeof createExecution>;
-export interface ErrorBody {
-  /** The HTTP status text. */
-  readonly error: string;
-  readonly code: string;
-  readonly message: string;
-}
+
+/** Of every refusal and failure. */
+export const errorBody = exactly(
+  {
+    error: text('the HTTP status text'),
+    code: text('stable'),
+    message: text('what happened and what to do'),
+  },
+  { description: 'A refusal or failure' },
+);
+export type ErrorBody = Static<typeof errorBody>;
