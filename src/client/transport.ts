@@ -1,0 +1,102 @@
+/**
+ * Requests over a unix socket or TCP.
+ *
+ * A kept connection may be one that the server has just closed. What changes nothing is then sent once more on a new one;
+ * for anything else it cannot be told whether the server got it.
+ */
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import { pipeline, type Readable } from 'node:stream';
+import { errnoOf, PrisnError } from '../base/error.ts';
+import type { Address } from './address.ts';
+
+export interface Request {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** For a connection to come about; a host that is down would take minutes. */
+const connectMs = 10_000;
+
+export class Transport {
+  readonly #address: Address;
+  readonly #agent: Agent;
+
+  constructor(address: Address) {
+    this.#address = address;
+    this.#agent = new (this.#http().Agent)({ keepAlive: true });
+  }
+
+  /** @returns the answer, once its head is there. @throws what `node:http` does */
+  async send(request: Request, body: Readable | Uint8Array | undefined, signal?: AbortSignal): Promise<IncomingMessage> {
+    for (let attempt = 1; ; attempt++) {
+      const sent = this.#open(request, body, signal);
+      try {
+        return await answerOf(sent, body);
+      } catch (error) {
+        const wasStale = sent.reusedSocket && errnoOf(error) === 'ECONNRESET' && request.method === 'GET';
+        if (!wasStale || attempt > 1 || signal?.aborted) throw error;
+      }
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #open({ method, path, headers }: Request, body: Readable | Uint8Array | undefined, signal?: AbortSignal): ClientRequest {
+    const address = this.#address;
+    const target: RequestOptions =
+      address.kind === 'socket'
+        ? { socketPath: address.path, path, headers: { host: 'localhost', ...headers } }
+        : { host: address.hostname, port: address.port, path: address.prefix + path, headers };
+    const length = body instanceof Uint8Array ? { 'content-length': String(body.length) } : {};
+    return this.#http().request({
+      ...target,
+      method,
+      headers: { ...length, ...(target.headers as Record<string, string>) },
+      agent: this.#agent,
+      ...(signal && { signal }),
+    });
+  }
+
+  /** Loaded when it is needed: it costs 3 ms, and `node:https` 15 more. */
+  #http(): Pick<typeof import('node:http'), 'Agent' | 'request'> {
+    const { kind } = this.#address;
+    const isTls = kind === 'http' && this.#address.protocol === 'https:';
+    return isTls ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http');
+  }
+}
+
+function answerOf(request: ClientRequest, body: Readable | Uint8Array | undefined): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request.once('response', resolve);
+    // After the answer it is the answer's reader who hears of a failure.
+    request.on('error', reject);
+    limitConnecting(request);
+    if (body === undefined || body instanceof Uint8Array) request.end(body);
+    else {
+      body.once('error', (error) => reject(asUploadError(error)));
+      pipeline(body, request, (error) => {
+        // A server that refuses an upload answers before it has read it all, and that answer counts.
+        if (error && errnoOf(error) !== 'EPIPE' && errnoOf(error) !== 'ECONNRESET') request.destroy(error);
+      });
+    }
+  });
+}
+
+function asUploadError(error: Error): PrisnError {
+  if (error instanceof PrisnError) return error;
+  return new PrisnError('usage', `what is uploaded cannot be read: ${error.message}`, { cause: error });
+}
+
+function limitConnecting(request: ClientRequest): void {
+  request.once('socket', (socket) => {
+    if (!socket.connecting) return;
+    const giveUp = setTimeout(() => request.destroy(new Error(`no connection within ${connectMs / 1000} s`)), connectMs);
+    const connected = (): void => clearTimeout(giveUp);
+    socket.once('connect', connected);
+    socket.once('close', connected);
+  });
+}
