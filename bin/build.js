@@ -23,7 +23,7 @@ const dist = join(root, 'dist');
 const staging = join(root, `dist.${process.pid}`);
 
 /** Loaded by their own path in `dist`, not part of the start path's bundle. */
-const apart = ['src/cli/main.ts'];
+const apart = ['src/cli/main.ts', 'src/cli/run-detached.ts', 'src/cli/auto-start.ts'];
 
 try {
   mkdirSync(staging);

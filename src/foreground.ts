@@ -2,8 +2,9 @@
  * A foreground run: the user's own program, started by the CLI itself, with the caller's terminal, environment and
  * identity (tier F: no walls, only the limits that were asked for).
  *
- * A process runtime is started by `sandbox/process`. JavaScript runs in an isolate of this very process; with a limit,
- * prisn starts itself once more below the process sandbox, which enforces it there as for every other program.
+ * A process runtime is started by `sandbox/process`. JavaScript goes to a warm isolate of the daemon when one is alive, and
+ * otherwise runs in an isolate of this very process; with a limit, prisn then starts itself once more below the process
+ * sandbox, which enforces it there as for every other program.
  *
  * Everything that only some runs need is imported when they need it: this file is on the path of every run.
  */
@@ -16,7 +17,7 @@ import { PrisnError } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import type { Outcome } from './model/outcome.ts';
 import type { Detection } from './model/runtime.ts';
-import type { Inherited, Limits, ProcessTask, Program } from './model/task.ts';
+import type { Inherited, IsolateTask, Limits, ProcessTask, Program } from './model/task.ts';
 
 export interface ForegroundRun {
   readonly program: ProgramSource;
@@ -37,8 +38,23 @@ export interface ForegroundRun {
   readonly cacheDir: string;
   /** Starts this run once more, as a program of its own whose limits are held, with these flags of node's. */
   readonly again: (nodeFlags: readonly string[]) => readonly [file: string, ...args: string[]];
+  /** Runs a program in an isolate that the daemon holds; absent where there is none. */
+  readonly warm: WarmRunner | undefined;
+  /** Hears that the program is about to run in an isolate of this very process. */
+  readonly embedded: () => void;
   /** Hears what is run, how and why. */
   readonly explain: (line: string) => void;
+}
+
+/** @returns undefined when the program has to be run here after all; nobody has seen anything of it then */
+export type WarmRunner = (task: IsolateTask, io: WarmIo) => Promise<Outcome | undefined>;
+
+/** What a program has of this process when its isolate is elsewhere. */
+export interface WarmIo {
+  /** Writes all of it before it returns. */
+  readonly write: (fd: 1 | 2, data: Uint8Array) => void;
+  /** Standard input to its end; undefined when there is none. */
+  readonly readInput: () => string | undefined;
 }
 
 /**
@@ -48,12 +64,31 @@ export interface ForegroundRun {
 export async function runInForeground(run: ForegroundRun): Promise<Outcome> {
   const detection = detectRuntime(run);
   if (detection.runtime.kind === 'process') return runProcess(run, detection);
-  if (Object.keys(run.limits).length > 0 && !run.limitsHeld)
-    return runAgain(run, 'a process below this one runs it, for which the limits are held');
+  if (needsHolder(run) && !mayBeWarm(run)) return runAgain(run, holderRunsIt);
   return runJavaScript(run, detection);
 }
 
-function detectRuntime({ program, runtime, cwd, env }: ForegroundRun): Detection {
+/** Whether limits were asked for that nobody holds yet. */
+function needsHolder({ limits, limitsHeld }: ForegroundRun): boolean {
+  return Object.keys(limits).length > 0 && !limitsHeld;
+}
+
+const holderRunsIt = 'a process below this one runs it, for which the limits are held';
+
+/** Limits that only a process can have stay here, and what cannot be read again to be run below one. */
+function mayBeWarm(run: ForegroundRun): boolean {
+  const { warm, limits, limitsHeld, program } = run;
+  if (!warm || limitsHeld || limits.cpu !== undefined || limits.pids !== undefined) return false;
+  return !needsHolder(run) || 'code' in program || ('file' in program && isRegular(program.file));
+}
+
+/** @throws PrisnError where nothing tells what runs it */
+export function detectRuntime({
+  program,
+  runtime,
+  cwd,
+  env,
+}: Pick<ForegroundRun, 'program' | 'runtime' | 'cwd' | 'env'>): Detection {
   if ('file' in program) return detect(program.file, readHead(program.file), { env, cwd }, runtime);
   if (runtime === undefined) {
     const what = 'code' in program ? '--exec' : 'a program from standard input';
@@ -131,13 +166,31 @@ async function runJavaScript(run: ForegroundRun, detection: Detection): Promise<
 }
 
 async function runIsolate(run: ForegroundRun, program: Program, calledAs: string): Promise<Outcome> {
+  const { args, env, cwd, input, limits } = run;
+  const task: IsolateTask = { program, calledAs, args, env, cwd, limits, ...(input !== undefined && { input }) };
+  const outcome = mayBeWarm(run) ? await runWarm(run, task) : undefined;
+  if (outcome) return outcome;
+  if (needsHolder(run)) return runAgain(run, holderRunsIt);
   const { isolateFlags, mayHoldIsolates } = await import('../sandbox/isolate/flags.ts');
   if (!mayHoldIsolates()) return runAgain(run, 'this node must be started anew to hold an isolate', isolateFlags());
-  // Node has set them to end the process: a listener that does nothing is as good as ignoring them.
-  for (const signal of run.inherited.ignored) process.on(signal, () => {});
+  ignoreSignals(run);
+  run.embedded();
   const { runEmbedded } = await import('../sandbox/isolate/embedded.ts');
-  const { args, env, cwd, input, limits } = run;
-  return runEmbedded({ program, calledAs, args, env, cwd, limits, ...(input !== undefined && { input }) });
+  return runEmbedded(task);
+}
+
+async function runWarm(run: ForegroundRun, task: IsolateTask): Promise<Outcome | undefined> {
+  const { standardIo } = await import('../sandbox/isolate/standard-io.ts');
+  ignoreSignals(run);
+  // A program whose output cannot be written is over, and the end of this process ends it.
+  const unwritten = Promise.withResolvers<Outcome>();
+  const io = standardIo(run.env, unwritten.resolve);
+  return Promise.race([run.warm?.({ ...task, colors: io.colors }, io), unwritten.promise]);
+}
+
+/** Node has set them to end the process: a listener that does nothing is as good as ignoring them. */
+function ignoreSignals({ inherited }: ForegroundRun): void {
+  for (const signal of inherited.ignored) process.on(signal, () => {});
 }
 
 /** The path that the program is known by, and its text where that is not the file's. */

@@ -31,7 +31,7 @@ const hostile = [
     source: 'throw new Proxy({}, { get() { for (;;); } })',
     runtime: 'javascript',
     timeout: '300ms',
-    ends: ['timeout', 'crashed'],
+    ends: ['timeout', 'crashed', 'exit'],
   },
   { source: 'sleep 30', runtime: 'bash', timeout: '300ms', ends: ['timeout'] },
   { source: 'kill -9 $$', runtime: 'bash', timeout: '5s', ends: ['signal'] },
@@ -159,12 +159,12 @@ describe('a server under load', () => {
     const body = { source: `echo one >> ${scratch.path('runs')}`, runtime: 'bash' };
     const replies = await Promise.all(
       Array.from({ length: 100 }, () =>
-        server.request('POST', '/api/v1/executions?wait=30s', body, { 'idempotency-key': 'the same' }),
+        server.request('POST', '/api/v1/executions?wait=30s', body, { 'idempotency-key': 'the-same' }),
       ),
     );
     assert.equal(new Set(replies.map(({ body: run }) => (run as Shown).id)).size, 1);
     assert.deepEqual(scratch.log('runs'), ['one']);
-    const other = await server.request('POST', '/api/v1/executions', { ...body, args: ['x'] }, { 'idempotency-key': 'the same' });
+    const other = await server.request('POST', '/api/v1/executions', { ...body, args: ['x'] }, { 'idempotency-key': 'the-same' });
     assert.equal(other.status, 409);
   });
 });

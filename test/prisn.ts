@@ -38,11 +38,14 @@ const keptBytes = 16 * 2 ** 20;
 /** One for all runs of a test file, so that nothing is written to the user's own. */
 const home = new Scratch().root;
 
-/** The environment of a run: a plain one, without what a test runner or a Python environment adds, and this very node first. */
+/**
+ * The environment of a run: a plain one, without what a test runner or a Python environment adds, and this very node first.
+ * `CI` keeps a run at a terminal from leaving a daemon behind.
+ */
 export function environment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const { HOME, LANG, TMPDIR } = process.env;
   const PATH = [dirname(process.execPath), process.env['PATH']].join(delimiter);
-  return { PATH, HOME, LANG, TMPDIR, PRISN_HOME: home, ...extra };
+  return { PATH, HOME, LANG, TMPDIR, CI: '1', PRISN_HOME: home, ...extra };
 }
 
 /** Starts a run, for those that look at it while it lasts. */

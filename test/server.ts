@@ -28,7 +28,7 @@ interface DaemonFile {
   readonly socket: string;
 }
 
-type Owner = { after(clean: () => Promise<void> | void): void };
+type Owner = { after(clean: () => Promise<void> | void): unknown };
 
 export class Server {
   readonly home: string;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { before, describe, type SuiteContext, type TestContext, test } from 'node:test';
+import { after, before, describe, type TestContext, test } from 'node:test';
 import { unpackDebian } from './debian.ts';
 import { findProgram, needs } from './machine.ts';
 import { environment, root } from './prisn.ts';
@@ -20,9 +20,18 @@ describe('the users’ own text, against a server on its own port', needs('pytho
   let skipped: string | undefined;
   let pythonPath = fixtures;
 
-  before(async (context) => {
+  const clean: (() => Promise<void> | void)[] = [];
+  after(async () => {
+    for (const each of clean) await each();
+  });
+
+  before(async () => {
     if (!(await isFree(port))) skipped = `port ${port} is in use`;
-    else server = await Server.start(context as SuiteContext & TestContext, { flags: ['--addr', `127.0.0.1:${port}`] });
+    else
+      server = await Server.start(
+        { after: (each) => clean.push(each) },
+        { home: scratch.folder('home'), flags: ['--addr', `127.0.0.1:${port}`] },
+      );
     scratch.file('backup.py', 'import os\nprint("backed up", os.environ.get("LEVEL", "all"))\n');
     scratch.file('jobs/full-reprocess.py', 'import os\nprint(os.environ["DATABASE_URL"])\n');
     scratch.file('api.py', 'import os\ndb_password = os.environ["DATABASE_PASSWORD"]\nprint(len(db_password), db_password)\n');

@@ -4,33 +4,55 @@ import { describeRuntime } from '../../runtimes/describe.ts';
 import { runtimes } from '../../runtimes/index.ts';
 import { probeIsolates } from '../../sandbox/isolate/probe.ts';
 import { type LimitSupport, probeLimits } from '../../sandbox/process/limits.ts';
+import { probeTier } from '../../sandbox/process/tier.ts';
 import { cacheDir } from './home.ts';
 import { versionText } from './version.ts';
 
-interface Finding {
+export interface Finding {
   readonly ok: boolean;
   readonly what: string;
   readonly detail: string;
 }
 
+type Section = readonly [title: string, findings: readonly Finding[]];
+
 export function doctorCommand(program: Command, exit: (code: number) => void): void {
   program
     .command('doctor')
     .description('show what can be run, limited and isolated here, and how to get the rest')
-    .action(async () => {
-      const sections: [title: string, findings: readonly Finding[]][] = [
-        ['prisn', [platform(), isolates()]],
+    .option('--store', 'read and check everything that is stored')
+    .action(async ({ store = false }: { store?: boolean }) => {
+      const { checkServer, checkStore } = await import('./doctor-server.ts');
+      const own: Section = ['prisn', [platform(), isolates()]];
+      const server: Section = ['server', [await checkServer(process.env), ...(store ? await checkStore(process.env) : [])]];
+      for (const section of [
+        own,
         ['runtimes', await interpreters()],
         ['limits', limits(probeLimits())],
-      ];
-      for (const [title, findings] of sections) {
-        process.stdout.write(`${title}\n`);
-        for (const { ok, what, detail } of findings)
-          process.stdout.write(`  ${ok ? 'ok  ' : 'no  '} ${what.padEnd(12)} ${detail}\n`);
-      }
+        ['jobs', walls()],
+        server,
+      ] as const)
+        show(section);
       // An interpreter that is not installed is no fault; without isolates prisn cannot do its main job.
-      exit(sections[0]?.[1].every(({ ok }) => ok) ? 0 : 1);
+      exit([own, server].every(([, findings]) => findings.every(({ ok }) => ok)) ? 0 : 1);
     });
+}
+
+function show([title, findings]: Section): void {
+  process.stdout.write(`${title}\n`);
+  for (const { ok, what, detail } of findings) process.stdout.write(`  ${ok ? 'ok  ' : 'no  '} ${what.padEnd(12)} ${detail}\n`);
+}
+
+/** What stands around a job of the server. */
+function walls(): Finding[] {
+  const { name, pidNamespace, parentDeathSignal, noNewPrivileges, detail } = probeTier();
+  const parts = [
+    pidNamespace && 'a pid namespace',
+    parentDeathSignal && 'ends with the server',
+    noNewPrivileges && 'no new privileges',
+  ];
+  const has = ['a clean environment', ...parts.filter((part) => part !== false)].join(', ');
+  return [{ ok: true, what: name, detail: has }, ...detail.map((line) => ({ ok: false, what: name, detail: line }))];
 }
 
 function platform(): Finding {

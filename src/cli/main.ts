@@ -1,12 +1,40 @@
-/** The full CLI: every command but `run`, whose own path is shorter (`prisn.ts`). One file a command. */
+/**
+ * The full CLI: every command but `run`, whose own path is shorter (`prisn.ts`). One file a command, and only that of the
+ * command that was typed is loaded; all of them for the help.
+ */
 import { Command, CommanderError } from 'commander';
 import { nearest } from '../base/nearest.ts';
 import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
-import { doctorCommand } from './doctor.ts';
 import { runHelp } from './run-help.ts';
-import { runtimeCommand } from './runtime.ts';
-import { versionCommand, versionText } from './version.ts';
+import { versionText } from './version.ts';
+
+/** Adds a command; one whose exit code is not simply 0 hands it over. */
+type Declare = (program: Command, exit: (code: number) => void) => void;
+
+/** In the order of the help. */
+const commands: Readonly<Record<string, { readonly group: string; readonly load: () => Promise<Declare> }>> = {
+  deploy: { group: 'Deployments:', load: async () => (await import('./deploy.ts')).deployCommand },
+  trigger: { group: 'Deployments:', load: async () => (await import('./trigger.ts')).triggerCommand },
+  history: { group: 'Deployments:', load: async () => (await import('./history.ts')).historyCommand },
+  rollback: { group: 'Deployments:', load: async () => (await import('./rollback.ts')).rollbackCommand },
+  diff: { group: 'Deployments:', load: async () => (await import('./diff.ts')).diffCommand },
+  scale: { group: 'Deployments:', load: async () => (await import('./scale.ts')).scaleCommand },
+  delete: { group: 'Deployments:', load: async () => (await import('./delete.ts')).deleteCommand },
+  secret: { group: 'Deployments:', load: async () => (await import('./secret.ts')).secretCommand },
+  get: { group: 'What runs, and what ran:', load: async () => (await import('./get.ts')).getCommand },
+  describe: { group: 'What runs, and what ran:', load: async () => (await import('./describe.ts')).describeCommand },
+  logs: { group: 'What runs, and what ran:', load: async () => (await import('./logs.ts')).logsCommand },
+  wait: { group: 'What runs, and what ran:', load: async () => (await import('./wait.ts')).waitCommand },
+  cancel: { group: 'What runs, and what ran:', load: async () => (await import('./cancel.ts')).cancelCommand },
+  server: { group: 'The server:', load: async () => (await import('./server.ts')).serverCommand },
+  config: { group: 'The server:', load: async () => (await import('./config.ts')).configCommand },
+  backup: { group: 'The server:', load: async () => (await import('./backup.ts')).backupCommand },
+  restore: { group: 'The server:', load: async () => (await import('./backup.ts')).restoreCommand },
+  runtime: { group: 'This machine:', load: async () => (await import('./runtime.ts')).runtimeCommand },
+  doctor: { group: 'This machine:', load: async () => (await import('./doctor.ts')).doctorCommand },
+  version: { group: 'This machine:', load: async () => (await import('./version.ts')).versionCommand },
+};
 
 /**
  * @param words the command line after `prisn`
@@ -15,7 +43,7 @@ import { versionCommand, versionText } from './version.ts';
 export async function cli(words: readonly string[]): Promise<number> {
   let exitCode = 0;
   const program = new Command('prisn')
-    .description('Runs your code: a script once, now. One command, no containers.')
+    .description('Runs your code: a script once, a job on a trigger. One command, no containers.')
     .version(versionText(), '-V, --version', 'show the version')
     .usage('<command> [options]')
     .exitOverride()
@@ -24,18 +52,15 @@ export async function cli(words: readonly string[]): Promise<number> {
       outputError: (text, write) => write(text.replace(/^error: /, 'prisn: ').replace(/\n\(Did (.*)\)/, '; did $1')),
     })
     .addHelpText('after', examples);
-  // Its own parser has taken every `prisn run` before; here it stands in the list and answers `prisn help run`.
-  program.command('run').description('run a file once, in the foreground').helpInformation = runHelp;
-  for (const command of [runtimeCommand, doctorCommand, versionCommand]) {
-    command(program, (code) => {
-      exitCode = code;
-    });
-  }
+  const [word = ''] = words;
+  refuseUnknown(word);
+  await declare(program, word, (code) => {
+    exitCode = code;
+  });
   if (words.length === 0) {
     program.outputHelp({ error: true });
     return exitCodes.usage;
   }
-  refuseUnknown(program, words[0] as string);
   try {
     await program.parseAsync(words, { from: 'user' });
     return exitCode;
@@ -45,20 +70,33 @@ export async function cli(words: readonly string[]): Promise<number> {
   }
 }
 
+/** The command of this name, or all of them where it is none. */
+async function declare(program: Command, word: string, exit: (code: number) => void): Promise<void> {
+  const one = commands[word];
+  if (one) return (await one.load())(program, exit);
+  // Its own parser has taken every `prisn run` before; here it stands in the list and answers `prisn help run`.
+  program.commandsGroup('Run:').command('run').description('run a file once, now').helpInformation = runHelp;
+  for (const { group, load } of Object.values(commands)) {
+    program.commandsGroup(group);
+    (await load())(program, exit);
+  }
+}
+
 const examples = `
 Examples:
   prisn run hello.js                      run a script once
   prisn run --timeout 30s crawl.py --all  with a time limit; --all goes to the script
-  prisn runtime list                      what can be run here
-  prisn doctor                            what can be limited and isolated here
+  prisn deploy backup.py                  make it a job
+  prisn trigger backup --wait             run the job, see its output
+  prisn logs backup                       what it wrote
+  prisn doctor                            what can be run, limited and isolated here
 
 Help on a command: prisn <command> --help`;
 
 /** A file in the place of a command is what a newcomer types first. */
-function refuseUnknown(program: Command, word: string): void {
-  if (word.startsWith('-')) return;
-  const names = [...program.commands.map((command) => command.name()), 'help'];
-  if (names.includes(word)) return;
+function refuseUnknown(word: string): void {
+  const names = ['run', ...Object.keys(commands), 'help'];
+  if (word === '' || word.startsWith('-') || names.includes(word)) return;
   const meant = /[./]/.test(word) ? `run ${word}` : nearest(word, names);
   throw new PrisnError('usage', `there is no command '${word}'; ${meant ? `did you mean prisn ${meant}?` : 'see prisn --help'}`);
 }

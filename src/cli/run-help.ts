@@ -12,6 +12,7 @@ export function runHelp(): string {
 Runs a file once, in the foreground: JavaScript and TypeScript in a V8 isolate, every
 other language as a process of its interpreter. Its output, its input, its environment
 and its exit code are the program's own. What stands after the file goes to the program.
+With --detach a server runs it, with what the file brings along and the variables given here.
 
 Options:
 ${rows.map(([left, help]) => `  ${left.padEnd(width)}  ${help}`).join('\n')}
@@ -21,6 +22,7 @@ Examples:
   prisn run --timeout 30s --memory 256mb crawl.js
   prisn run -e LEVEL=debug --env-file .env job.ts
   prisn run --input '{"name":"Ada"}' greet.js   calls its default export
+  prisn logs -f $(prisn run --detach crawl.py)
   echo 'print(6 * 7)' | prisn run --runtime python3 -
   prisn run --runtime bash --exec 'echo $0 $1' one
 

@@ -11,6 +11,8 @@ export interface RunOption {
   /** What stands for the value in the help; a flag has none. */
   readonly value?: string;
   readonly repeatable?: boolean;
+  /** It says something about an execution, so it needs `--detach`. */
+  readonly detached?: boolean;
   readonly help: string;
 }
 
@@ -30,6 +32,10 @@ export const runOptions = [
   { long: '--pids', value: '<n>', help: 'let it have this many processes and threads at most' },
   { long: '--exec', value: '<code>', help: 'run this code instead of a file (needs --runtime)' },
   { long: '--input', value: '<json>', help: 'call the default export of a JavaScript program with this value' },
+  { long: '--detach', short: '-d', help: 'run it in the background: prints the id of its execution' },
+  { long: '--name', value: '<name>', detached: true, help: 'with --detach: what the execution is called' },
+  { long: '--namespace', short: '-n', value: '<name>', detached: true, help: 'with --detach: the namespace it belongs to' },
+  { long: '--server', value: '<address>', detached: true, help: 'with --detach: the server that runs it' },
   { long: '--verbose', short: '-v', help: 'say on stderr what is run, how, and why' },
   { long: '--help', short: '-h', help: 'show this help' },
 ] as const satisfies readonly RunOption[];
@@ -78,6 +84,11 @@ export function parseRunArguments(words: readonly string[]): RunArguments {
   return { options, file, args, misplaced: closed ? undefined : args.find(isLongOption) };
 }
 
+/** The value of an option that may be given once, or the last of several. */
+export function last({ options }: RunArguments, name: OptionName): string | undefined {
+  return options.get(name)?.at(-1);
+}
+
 function lookUp(word: string): { option: (typeof runOptions)[number]; inline: string | undefined } {
   const equals = word.startsWith('--') ? word.indexOf('=') : -1;
   const name = equals < 0 ? word : word.slice(0, equals);
@@ -99,5 +110,7 @@ function valueOf(option: RunOption): string {
 
 function isLongOption(word: string): boolean {
   const name = word.split('=', 1)[0];
-  return runOptions.some((option) => option.long === name && option.long !== '--help' && option.long !== '--verbose');
+  // Programs have options of these names too.
+  const common = (option: RunOption): boolean => option.detached === true || ['--help', '--verbose'].includes(option.long);
+  return runOptions.some((option) => option.long === name && !common(option));
 }

@@ -2,15 +2,17 @@
  * `prisn run`: from the words of the command line to a foreground run, and from its outcome to an exit code.
  * On the path of every run: no library, and what only some runs need is imported then.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ProgramSource } from '../../runtimes/command.ts';
-import { errnoOf, messageOf, PrisnError } from '../base/error.ts';
+import { messageOf, PrisnError } from '../base/error.ts';
 import { parseDuration, parseMemory } from '../base/units.ts';
 import { runInForeground } from '../foreground.ts';
 import type { Inherited, Limits } from '../model/task.ts';
+import { envFile, variables } from './assignments.ts';
 import { cacheDir } from './home.ts';
-import { type OptionName, parseRunArguments, type RunArguments } from './run-options.ts';
+import { wantsDaemon, warmRunner } from './warm.ts';
+import { last, parseRunArguments, type RunArguments, runOptions } from './run-options.ts';
 import { say } from './say.ts';
 
 /** The command, for prisn itself only, of a run whose limits another prisn holds from above. */
@@ -27,24 +29,41 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
   if (parsed.options.has('--help')) return showHelp();
   if (parsed.misplaced && !limitsHeld)
     say(`${parsed.misplaced} stands after the file, so it goes to the program; prisn's own options stand before the file`);
-  const asked = { limits: limits(parsed), input: json(last(parsed, '--input')), env: environment(parsed) };
-  const program = programOf(parsed);
+  const asked = { limits: limits(parsed), input: json(last(parsed, '--input')), program: programOf(parsed) };
+  if (parsed.options.has('--detach')) {
+    const { runDetached } = await import('./run-detached.ts');
+    return runDetached(parsed, { ...asked, env: given(parsed) });
+  }
+  refuseUndetached(parsed);
+  const explain = parsed.options.has('--verbose') ? say : () => {};
+  const env = { ...callers(process.env), ...given(parsed) };
   const cwd = directory(last(parsed, '--workdir'));
+  let wasEmbedded = false;
   const outcome = await runInForeground({
     ...asked,
-    program,
     args: parsed.args,
     runtime: last(parsed, '--runtime'),
+    env,
     cwd,
     limitsHeld,
     inherited: inherited(process.env),
     cacheDir: cacheDir(process.env),
     again: (nodeFlags) => [process.execPath, ...nodeFlags, '--', process.argv[1] as string, heldRun, ...words],
-    explain: parsed.options.has('--verbose') ? say : () => {},
+    warm: limitsHeld ? undefined : warmRunner(process.env, explain),
+    embedded: () => {
+      wasEmbedded = !limitsHeld;
+    },
+    explain,
   });
   if (outcome.message !== undefined) say(outcome.message);
   if (outcome.signal === 'SIGINT') dieOfInterrupt();
+  if (wasEmbedded && wantsDaemon(process.env)) await (await import('./auto-start.ts')).startForNextTime(process.env);
   return outcome.exitCode;
+}
+
+function refuseUndetached({ options }: RunArguments): void {
+  const found = runOptions.find((option) => 'detached' in option && options.has(option.long));
+  if (found !== undefined) throw new PrisnError('usage', `${found.long} needs --detach: without it nothing is recorded`);
 }
 
 /**
@@ -57,11 +76,6 @@ function dieOfInterrupt(): void {
 }
 
 const limitOptions = ['--timeout', '--memory', '--cpu', '--pids'] as const;
-
-/** The value of an option that may be given once, or the last of several. */
-function last(parsed: RunArguments, name: OptionName): string | undefined {
-  return parsed.options.get(name)?.at(-1);
-}
 
 function programOf({ options, file }: RunArguments): ProgramSource {
   const code = options.get('--exec')?.[0];
@@ -135,45 +149,17 @@ function inherited({ PRISN_DESCRIPTORS, PRISN_IGNORED }: NodeJS.ProcessEnv): Inh
   };
 }
 
-/** The caller's environment less what is prisn's own, then the files, then `-e`. */
-function environment({ options }: RunArguments): Record<string, string> {
-  const { PRISN_TOKEN: _, PRISN_NODE_OPTIONS: nodeOptions, PRISN_DESCRIPTORS: _d, PRISN_IGNORED: _i, ...env } = process.env;
+/** The caller's environment less what is prisn's own. */
+function callers(all: NodeJS.ProcessEnv): Record<string, string> {
+  const { PRISN_TOKEN: _, PRISN_NODE_OPTIONS: nodeOptions, PRISN_DESCRIPTORS: _d, PRISN_IGNORED: _i, ...env } = all;
   // The stub keeps what is meant for the program's node away from prisn's own.
   if (nodeOptions !== undefined) env['NODE_OPTIONS'] = nodeOptions;
-  for (const file of options.get('--env-file') ?? []) Object.assign(env, envFile(file));
-  for (const assignment of options.get('--env') ?? []) {
-    const equals = assignment.indexOf('=');
-    const name = assignment.slice(0, Math.max(0, equals));
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-      throw new PrisnError(
-        'usage',
-        `--env: '${assignment}' is not KEY=VALUE with a key of letters, digits and _; such as -e GREETING=hello`,
-      );
-    env[name] = assignment.slice(equals + 1);
-  }
   return env as Record<string, string>;
 }
 
-function envFile(file: string): Record<string, string> {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    const why = errnoOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read: ${messageOf(error)}`;
-    throw new PrisnError('usage', `--env-file: '${file}' ${why}`);
-  }
-  const line = strangeLine(text);
-  if (line !== undefined)
-    throw new PrisnError('usage', `--env-file: line ${line} of '${file}' is neither KEY=VALUE nor a comment`);
-  return process.getBuiltinModule('node:util').parseEnv(text) as Record<string, string>;
-}
-
-/** The first line that assigns nothing; node's parser passes over it. A quoted value may hold any number of lines. */
-function strangeLine(text: string): number | undefined {
-  const quoted = /(=[ \t]*)(["'`])[\s\S]*?\2/g;
-  const lines = text.replace(quoted, (all, equals: string) => equals + all.replace(/[^\n]/g, '')).split('\n');
-  const index = lines.findIndex((line) => !/^\s*(?:#.*|(?:export\s+)?[A-Za-z_][\w.-]*\s*=.*)?$/.test(line));
-  return index < 0 ? undefined : index + 1;
+/** Of the files, then of `-e`. */
+function given({ options }: RunArguments): Record<string, string> {
+  return Object.assign({}, ...(options.get('--env-file') ?? []).map(envFile), variables(options.get('--env') ?? []));
 }
 
 async function showHelp(): Promise<number> {

@@ -1,14 +1,34 @@
-/** Rows of text in columns as wide as their widest cell. @param rows cells without newlines, the first row is the head */
-export function table(rows: readonly (readonly string[])[]): string {
+/** Rows of text in columns, as wide as their widest cell or as the terminal lets them be. */
+import { clipped, escaped, padded, widthOf } from './text-width.ts';
+
+const gap = 2;
+/** A column is never cut below this. */
+const leastCells = 8;
+
+/**
+ * @param rows the first is the head; control characters in cells are shown escaped
+ * @param columns cells of the terminal: wider tables lose the ends of their widest cells, but never of the first column,
+ *   which is what users copy
+ */
+export function table(rows: readonly (readonly string[])[], columns = Number.POSITIVE_INFINITY): string {
+  const cells = rows.map((row) => row.map(escaped));
   const widths: number[] = [];
-  for (const row of rows) for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
+  for (const row of cells) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(cell));
+  fit(widths, columns);
+  return cells
+    .map((row) => {
+      const line = row.map((cell, i) => padded(clipped(cell, widths[i] ?? 0), widths[i] ?? 0));
+      return `${line.join(' '.repeat(gap)).trimEnd()}\n`;
+    })
     .join('');
+}
+
+function fit(widths: number[], columns: number): void {
+  for (;;) {
+    const total = widths.reduce((sum, width) => sum + width, gap * (widths.length - 1));
+    const widest = Math.max(leastCells, ...widths.slice(1));
+    const index = widths.indexOf(widest, 1);
+    if (total <= columns || index < 0 || widest === leastCells) return;
+    widths[index] = Math.max(leastCells, widest - (total - columns), ...widths.slice(1).filter((width) => width < widest));
+  }
 }

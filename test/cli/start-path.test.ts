@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { encodeFrame } from '../../src/base/frames.ts';
 import { needs } from '../machine.ts';
 import { prisn, root } from '../prisn.ts';
 import { Scratch } from '../scratch.ts';
+import { startWarmServer } from '../warm-server.ts';
 
 const scratch = new Scratch();
 const recorder = scratch.file(
@@ -20,9 +22,10 @@ const recorder = scratch.file(
 /** Costly ones of node's, measured (bench/README.md): crypto 5 ms, http 25, perf_hooks 1.5, tls, worker_threads, tty 3 where net is not needed. */
 const costly = ['crypto', 'http', 'https', 'tls', 'perf_hooks', 'worker_threads', 'zlib', 'readline', 'inspector', 'tty'];
 
-async function loadedFor(name: string, text: string): Promise<string[]> {
+async function loadedFor(name: string, text: string, env: NodeJS.ProcessEnv = {}): Promise<string[]> {
   const file = scratch.file(name, text);
-  const result = await prisn(['run', file], { command: [process.execPath, '-r', recorder, '--', join(root, 'dist/prisn.cjs')] });
+  const command = [process.execPath, '-r', recorder, '--', join(root, 'dist/prisn.cjs')] as const;
+  const result = await prisn(['run', file], { command, env });
   assert.deepEqual([result.code, result.stdout], [0, 'hello\n'], result.stderr);
   return JSON.parse(result.stderr) as string[];
 }
@@ -31,6 +34,19 @@ test('hello world in JavaScript loads isolated-vm, and neither child_process nor
   const loaded = await loadedFor('hello.js', "console.log('hello')");
   assert.ok(loaded.includes('isolated-vm'));
   for (const name of [...costly, 'child_process', 'net', 'commander', 'esbuild', 'acorn', 'es-module-lexer', 'piscina']) {
+    assert.ok(!loaded.includes(name), `loads ${name}`);
+  }
+});
+
+test('hello world in JavaScript with a daemon loads net, and neither isolated-vm nor an HTTP library', async (t) => {
+  const end = encodeFrame('E', JSON.stringify({ reason: 'exit', exitCode: 0 }));
+  const { socket, close } = await startWarmServer(scratch.root, (client) => {
+    client.once('data', () => client.end(Buffer.concat([encodeFrame('1', 'hello\n'), end])));
+  });
+  t.after(close);
+  const loaded = await loadedFor('hello.js', "console.log('hello')", { PRISN_SOCKET: socket });
+  assert.ok(loaded.includes('net'));
+  for (const name of [...costly, 'child_process', 'isolated-vm', 'commander', 'esbuild', 'acorn', 'es-module-lexer', 'piscina']) {
     assert.ok(!loaded.includes(name), `loads ${name}`);
   }
 });

@@ -1,0 +1,68 @@
+/** `KEY=VALUE` of flags and of files. */
+import { readFileSync } from 'node:fs';
+import { errnoOf, messageOf, PrisnError } from '../base/error.ts';
+
+const variable = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/**
+ * The variables of `-e`, later ones winning.
+ * @param removable whether `KEY-` is understood: it stands for null
+ * @throws PrisnError `usage`
+ */
+export function variables(words: readonly string[], removable: true): Record<string, string | null>;
+export function variables(words: readonly string[], removable?: false): Record<string, string>;
+export function variables(words: readonly string[], removable = false): Record<string, string | null> {
+  const found: Record<string, string | null> = {};
+  for (const word of words) {
+    const equals = word.indexOf('=');
+    const key = equals < 0 ? word.replace(/-$/, '') : word.slice(0, equals);
+    const removes = removable && equals < 0 && word.endsWith('-');
+    if (!variable.test(key) || (equals < 0 && !removes))
+      throw new PrisnError(
+        'usage',
+        `--env: '${word}' is not KEY=VALUE with a key of letters, digits and _; such as -e GREETING=hello${
+          removable ? ', or -e GREETING- to remove it' : ''
+        }`,
+      );
+    found[key] = removes ? null : word.slice(equals + 1);
+  }
+  return found;
+}
+
+/** The labels of `--label`, with null for `KEY-`. @throws PrisnError `usage` */
+export function labels(words: readonly string[]): Record<string, string | null> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const equals = word.indexOf('=');
+      if (equals > 0) return [word.slice(0, equals), word.slice(equals + 1)];
+      if (equals < 0 && word.length > 1 && word.endsWith('-')) return [word.slice(0, -1), null];
+      throw new PrisnError(
+        'usage',
+        `--label: '${word}' is not KEY=VALUE; such as --label team=data, or --label team- to remove it`,
+      );
+    }),
+  );
+}
+
+/** The variables of a file of KEY=VALUE lines. @throws PrisnError `usage` that names the line */
+export function envFile(file: string): Record<string, string> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = errnoOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read: ${messageOf(error)}`;
+    throw new PrisnError('usage', `--env-file: '${file}' ${why}`);
+  }
+  const line = strangeLine(text);
+  if (line !== undefined)
+    throw new PrisnError('usage', `--env-file: line ${line} of '${file}' is neither KEY=VALUE nor a comment`);
+  return process.getBuiltinModule('node:util').parseEnv(text) as Record<string, string>;
+}
+
+/** The first line that assigns nothing; node's parser passes over it. A quoted value may hold any number of lines. */
+function strangeLine(text: string): number | undefined {
+  const quoted = /(=[ \t]*)(["'`])[\s\S]*?\2/g;
+  const lines = text.replace(quoted, (all, equals: string) => equals + all.replace(/[^\n]/g, '')).split('\n');
+  const index = lines.findIndex((line) => !/^\s*(?:#.*|(?:export\s+)?[A-Za-z_][\w.-]*\s*=.*)?$/.test(line));
+  return index < 0 ? undefined : index + 1;
+}

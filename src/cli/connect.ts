@@ -1,0 +1,82 @@
+/**
+ * The way of a command to its server.
+ *
+ * ```
+ * --server ─▶ PRISN_SERVER ─▶ the daemon of PRISN_HOME, by its socket ─▶ one that is started now
+ * ```
+ * Nothing is asked of a local daemon before the command's own call: `daemon.json` and the process that it names tell that it is
+ * there. One of another version or installation is replaced when nothing runs or waits in it, so that an update takes effect; one
+ * that belongs to a terminal or a supervisor is its owner's to replace.
+ */
+import { PrisnError } from '../base/error.ts';
+import { parseAddress } from '../client/address.ts';
+import { Client } from '../client/client.ts';
+import { type DaemonRecord, readRecord } from '../client/record.ts';
+import { homeDir, openHome } from './home.ts';
+import { programPath } from './program.ts';
+import { say } from './say.ts';
+import { versionText } from './version.ts';
+
+export interface ConnectOptions {
+  /** Of `--server`. */
+  readonly server?: string;
+  /** False leaves a local daemon that does not run alone. */
+  readonly start?: boolean;
+}
+
+const replaceMs = 10_000;
+
+/** @throws PrisnError `unreachable` when there is no daemon and none may be started, and as `startServer` */
+export async function connect({ server, start = true }: ConnectOptions = {}): Promise<Client> {
+  const { env } = process;
+  if (server !== undefined) return new Client(parseAddress(server, '--server'));
+  if (env['PRISN_SERVER']) return new Client(parseAddress(env['PRISN_SERVER'], 'PRISN_SERVER'));
+  const mayStart = start && env['PRISN_DAEMON'] !== 'off';
+  const running = readRecord(homeDir(env));
+  if (running && (await isCurrent(running, mayStart))) return localClient(running);
+  if (!mayStart) throw noServer(env);
+  const { startServer } = await import('./server-process.ts');
+  const { mode, flags } = running ?? { mode: 'auto', flags: [] };
+  return localClient(await startServer({ home: openHome(env), mode: mode === 'foreground' ? 'auto' : mode, flags, env }));
+}
+
+/** A client of a daemon that is known to run. */
+export function localClient({ socket }: DaemonRecord): Client {
+  return new Client({ kind: 'socket', path: socket }, 'see what prisn server status and its log say');
+}
+
+function noServer(env: NodeJS.ProcessEnv): PrisnError {
+  const off = env['PRISN_DAEMON'] === 'off' ? ', and PRISN_DAEMON=off keeps one from being started' : '';
+  return new PrisnError(
+    'unreachable',
+    `no prisn server runs in ${homeDir(env)}${off}; start one with prisn server start, or name another with --server or PRISN_SERVER`,
+  );
+}
+
+/** Whether this daemon is to be used; otherwise it is gone by then. */
+async function isCurrent(running: DaemonRecord, mayReplace: boolean): Promise<boolean> {
+  const version = versionText();
+  if (running.version === version && running.install === programPath()) return true;
+  const what = `the server is prisn ${running.version} of ${running.install}, and this is ${version}`;
+  if (!mayReplace || running.mode === 'foreground') say(`${what}; restart it when you can`);
+  else if (await isBusy(running)) say(`${what}; it is busy, and is replaced once nothing runs in it: prisn server stop`);
+  else if (await stop(running)) return false;
+  else say(`${what}; it was asked to stop and did not`);
+  return true;
+}
+
+async function isBusy(running: DaemonRecord): Promise<boolean> {
+  const client = localClient(running);
+  try {
+    const { items } = await client.call('listNodes', {}, AbortSignal.timeout(replaceMs));
+    return items.some((node) => node.running + node.pending > 0);
+  } finally {
+    client.close();
+  }
+}
+
+async function stop(running: DaemonRecord): Promise<boolean> {
+  const { signalServer, waitUntilGone } = await import('./server-process.ts');
+  signalServer(running);
+  return waitUntilGone(running, replaceMs);
+}

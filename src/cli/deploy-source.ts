@@ -1,0 +1,120 @@
+/** What `prisn deploy` sends up: a file with what it needs, or a folder; and which file of it is run. */
+import { readFileSync, statSync } from 'node:fs';
+import { basename, extname, join, relative, resolve } from 'node:path';
+import { bringsAlong } from '../../runtimes/brings.ts';
+import { runtimes } from '../../runtimes/index.ts';
+import { PrisnError } from '../base/error.ts';
+import { packFiles, packFolder, type Packing } from '../bundles/pack.ts';
+import { checkName, nameFrom } from '../model/name.ts';
+
+export interface Source {
+  readonly packing: Packing;
+  /** Of a file; of a folder it is chosen once it is known what is deployed. */
+  readonly entrypoint?: string;
+  /** What was seen and left out, and why, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * @param path as the user wrote it
+ * @throws PrisnError `cannot_run` for what is not there, and as `packFolder` and `bringsAlong`
+ */
+export async function sourceOf(path: string, runtime: string | undefined): Promise<Source> {
+  const absolute = resolve(path);
+  const found = statSync(absolute, { throwIfNoEntry: false });
+  if (found === undefined) throw new PrisnError('cannot_run', `'${path}' does not exist; deploy a file or a folder`);
+  if (found.isDirectory()) {
+    const packing = await packFolder(absolute);
+    return { packing, notes: packing.leftOut.map((left) => `${left.path} (${left.reason})`) };
+  }
+  const { files, notes } = await bringsAlong(absolute, { env: process.env, cwd: process.cwd() }, runtime);
+  const packing = await packFiles(files);
+  return { packing, entrypoint: relative(packing.root, absolute), notes };
+}
+
+/** @throws PrisnError `usage` where neither the flag nor the file gives a legal name */
+export function deploymentName(path: string, asked: string | undefined): string {
+  if (asked !== undefined) return checkName(asked, '--name');
+  const absolute = resolve(path);
+  const isFolder = statSync(absolute, { throwIfNoEntry: false })?.isDirectory() === true;
+  // A folder's name has no extension: the dot at its end is what is cut off.
+  const name = nameFrom(basename(absolute) + (isFolder ? '.' : ''));
+  if (name !== undefined) return name;
+  throw new PrisnError(
+    'usage',
+    `no name can be made of '${basename(absolute)}'; give it one: prisn deploy ${path} --name <name>`,
+  );
+}
+
+/** Stems of files that are the program of their folder, by custom. */
+const customary = ['main', 'index', 'app', '__main__'];
+
+/**
+ * Which file of a folder is run: the one asked for, else the one that is deployed already and still there, else what
+ * package.json calls main, else the one with a customary name, else the only one that can be run.
+ * @throws PrisnError `usage` with the candidates
+ */
+export function entrypointOf({ root, files }: Packing, asked: string | undefined, deployed: string | undefined): string {
+  const paths = new Set(files.map(({ path }) => path));
+  if (asked !== undefined) {
+    const path = relative(root, resolve(root, asked));
+    if (paths.has(path)) return path;
+    throw new PrisnError(
+      'usage',
+      `--entrypoint: '${asked}' is not among the files that go up; prisn deploy --dry-run -v lists them`,
+    );
+  }
+  if (deployed !== undefined && paths.has(deployed)) return deployed;
+  const main = packageMain(root, paths);
+  if (main !== undefined) return main;
+  const candidates = [...paths].filter((path) => !path.includes('/') && isProgram(path));
+  const named = candidates.filter((path) => customary.includes(basename(path, extname(path))));
+  const choice = named.length > 0 ? named : candidates;
+  if (choice.length === 1) return choice[0] as string;
+  const among =
+    choice.length === 0 ? 'no file at its top has an extension that tells' : `it may be ${choice.slice(0, 8).join(', ')}`;
+  throw new PrisnError('usage', `which file of '${root}' is run? ${among}; say it: --entrypoint ${choice[0] ?? '<path>'}`);
+}
+
+function isProgram(path: string): boolean {
+  const extension = extname(path).toLowerCase();
+  return extension !== '' && !/\.d\.[cm]?ts$/.test(path) && runtimes.some(({ extensions }) => extensions.includes(extension));
+}
+
+/** `main` of package.json, with what Node would try behind it. */
+function packageMain(root: string, paths: ReadonlySet<string>): string | undefined {
+  if (!paths.has('package.json')) return undefined;
+  try {
+    const { main } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { main?: unknown };
+    if (typeof main !== 'string') return undefined;
+    const path = relative(root, resolve(root, main));
+    return [path, `${path}.js`, `${path}.json`, `${path}/index.js`].find((candidate) => paths.has(candidate));
+  } catch {
+    return undefined;
+  }
+}
+
+/** How many of what goes up or is left out are named without `-v`. */
+const named = 5;
+
+/** A few lines for people: what goes up, and what does not. */
+export function describeSource({ packing, notes }: Source, verbose: boolean): string {
+  const { files, bytes } = packing;
+  const sum = `${files.length} ${files.length === 1 ? 'file' : 'files'}, ${roundBytes(bytes)}`;
+  const paths = files.map(({ path }) => path);
+  return verbose
+    ? `${sum}:\n${files.map((file) => `  ${file.path}  ${file.target ? `-> ${file.target}` : roundBytes(file.bytes)}\n`).join('')}${notes
+        .map((note) => `left out: ${note}\n`)
+        .join('')}`
+    : `${sum}: ${few(paths)}\n${notes.length > 0 ? `left out: ${few(notes)}${notes.length > named ? '; -v shows all' : ''}\n` : ''}`;
+}
+
+function few(items: readonly string[]): string {
+  const rest = items.length - named;
+  return rest > 0 ? `${items.slice(0, named).join(', ')} and ${rest} more` : items.join(', ');
+}
+
+function roundBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} bytes`;
+  return bytes < 2 ** 20 ? `${Math.round(bytes / 102.4) / 10} kB` : `${Math.round((bytes / 2 ** 20) * 10) / 10} MB`;
+}

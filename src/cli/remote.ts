@@ -1,0 +1,58 @@
+/** What commands that talk to a server share: their options, and their connection. */
+import { type Command, Option } from 'commander';
+import type { Client } from '../client/client.ts';
+import { PrisnError } from '../base/error.ts';
+
+export interface RemoteOptions {
+  readonly server?: string;
+  readonly namespace?: string;
+}
+
+/** Adds `-n` and `--server`, and the examples below the help. */
+export function remoteCommand(command: Command, examples: readonly string[]): Command {
+  return command
+    .addOption(new Option('-n, --namespace <name>', 'the namespace it is in (default: default)'))
+    .addOption(new Option('--server <address>', 'the server to talk to; without one, that of PRISN_SERVER, or a local one'))
+    .addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}\n`).join('')}`.trimEnd());
+}
+
+export async function open(options: RemoteOptions): Promise<Client> {
+  const { connect } = await import('./connect.ts');
+  return connect(options);
+}
+
+/** The options that a command needs to find the same thing again. */
+export function sameTarget({ namespace, server }: RemoteOptions): string {
+  return `${namespace === undefined ? '' : ` -n ${namespace}`}${server === undefined ? '' : ` --server ${server}`}`;
+}
+
+export function isExecutionId(text: string): boolean {
+  return text.startsWith('exec-');
+}
+
+/**
+ * Ids of executions are long and copied, so a name in their place is a deployment's.
+ * @throws PrisnError `usage`
+ */
+export function checkExecutionId(id: string, command: string): void {
+  if (isExecutionId(id)) return;
+  throw new PrisnError(
+    'usage',
+    `prisn ${command} takes the id of an execution, such as exec-01…, and '${id}' is none; ` +
+      `prisn get executions --deployment ${id} lists those of a deployment`,
+  );
+}
+
+/** Gathers the values of an option that may be given more than once. */
+export function repeatable(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}
+
+/** @throws PrisnError `usage` */
+export function wholeNumber(name: string, least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= least && number <= most) return number;
+    throw new PrisnError('usage', `${name}: '${text}' is not a whole number from ${least} to ${most}`);
+  };
+}

@@ -1,0 +1,82 @@
+/** `prisn run --detach`: an execution on a server, of a file with what it brings along or of code as it was given. */
+import { readFileSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { bringsAlong } from '../../runtimes/brings.ts';
+import type { ProgramSource } from '../../runtimes/command.ts';
+import type { ExecutionFields } from '../api/contract/schemas.ts';
+import { PrisnError } from '../base/error.ts';
+import { isTerminal } from '../base/terminal.ts';
+import { packFiles, packStream } from '../bundles/pack.ts';
+import type { Client } from '../client/client.ts';
+import { detectRuntime } from '../foreground.ts';
+import { checkName } from '../model/name.ts';
+import type { Limits } from '../model/task.ts';
+import { connect } from './connect.ts';
+import { last, type RunArguments } from './run-options.ts';
+import { say } from './say.ts';
+
+export interface DetachedRun {
+  readonly program: ProgramSource;
+  /** What was given on the command line: nothing of the caller's own environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly limits: Limits;
+  /** JSON text. */
+  readonly input: string | undefined;
+}
+
+/** Prints the id of the execution. @returns the exit code @throws PrisnError */
+export async function runDetached(parsed: RunArguments, run: DetachedRun): Promise<number> {
+  if (parsed.options.has('--workdir'))
+    throw new PrisnError('usage', '--workdir is of this machine; a detached run works in a folder of its own: leave it out');
+  const [name, namespace, server] = [last(parsed, '--name'), last(parsed, '--namespace'), last(parsed, '--server')];
+  const fields: ExecutionFields = {
+    args: [...parsed.args],
+    env: { ...run.env },
+    trigger: 'cli',
+    ...(name !== undefined && { name: checkName(name, '--name') }),
+    ...(namespace !== undefined && { namespace: checkName(namespace, '--namespace') }),
+    ...(run.input !== undefined && { input: JSON.parse(run.input) as unknown }),
+    ...limitFields(run.limits),
+  };
+  const source = await sourceOf(parsed, run.program);
+  const client = await connect({ ...(server !== undefined && { server }) });
+  const { id } = await client.call('createExecution', { body: { ...fields, ...(await source(client)) } });
+  process.stdout.write(`${id}\n`);
+  if (isTerminal(2)) say(`it runs in the background; its output: prisn logs -f ${id}`);
+  return 0;
+}
+
+type SourceFields = Pick<ExecutionFields, 'source' | 'bundle' | 'entrypoint' | 'runtime'>;
+
+/** Looks at all that is here before a server is needed. @returns what uploads it */
+async function sourceOf(parsed: RunArguments, program: ProgramSource): Promise<(client: Client) => Promise<SourceFields>> {
+  const place = { env: process.env as Record<string, string>, cwd: process.cwd() };
+  const asked = last(parsed, '--runtime');
+  const { runtime } = detectRuntime({ program, runtime: asked, ...place });
+  if (!('file' in program)) {
+    const source = 'code' in program ? program.code : readFileSync(0, 'utf8');
+    return async () => ({ source, runtime: runtime.id });
+  }
+  const file = resolve(program.file);
+  const { files, notes } = await bringsAlong(file, place, asked);
+  const packing = await packFiles(files);
+  for (const note of notes) say(note);
+  if (parsed.options.has('--verbose')) say(`goes up: ${packing.files.map(({ path }) => path).join(', ')}`);
+  return async (client) => {
+    const { id } = await client.call('uploadBundle', { upload: packStream(packing) });
+    const entrypoint = relative(packing.root, file);
+    return { bundle: id, entrypoint, ...(asked !== undefined && { runtime: runtime.id }) };
+  };
+}
+
+function limitFields({ timeoutMs, memoryBytes, cpu, pids }: Limits): Pick<ExecutionFields, 'timeout' | 'resources'> {
+  const resources = {
+    ...(memoryBytes !== undefined && { memory_mb: Math.ceil(memoryBytes / 2 ** 20) }),
+    ...(cpu !== undefined && { cpu }),
+    ...(pids !== undefined && { pids }),
+  };
+  return {
+    ...(timeoutMs !== undefined && { timeout: `${timeoutMs}ms` }),
+    ...(Object.keys(resources).length > 0 && { resources }),
+  };
+}

@@ -1,0 +1,115 @@
+/** `prisn trigger`: runs a deployment, in the background or with its output here. */
+import { type Command, Option } from 'commander';
+import { text } from 'node:stream/consumers';
+import type { Input } from '../api/contract/schemas.ts';
+import { messageOf, PrisnError } from '../base/error.ts';
+import { parseDuration } from '../base/units.ts';
+import type { Client } from '../client/client.ts';
+import { variables } from './assignments.ts';
+import { failureCode } from './execution-end.ts';
+import { printResult, resultOutput, type ResultFormat } from './output.ts';
+import { open, remoteCommand, type RemoteOptions, repeatable, sameTarget } from './remote.ts';
+import { executionView } from './views.ts';
+
+interface TriggerOptions extends RemoteOptions {
+  readonly wait?: string | true;
+  readonly detach?: boolean;
+  readonly env?: readonly string[];
+  readonly input?: string;
+  readonly arg?: readonly string[];
+  readonly stdin?: boolean;
+  readonly timeout?: string;
+  readonly idempotencyKey?: string;
+  readonly output?: ResultFormat;
+}
+
+export function triggerCommand(program: Command, exit: (code: number) => void): void {
+  const command = program
+    .command('trigger')
+    .usage('<deployment> [options]')
+    .description('run a deployment; prints the id of the execution, or with --wait its output')
+    .argument('[deployment]', 'name or id of a job')
+    .option('--wait [time]', 'show its output and give its exit code; with =30s at most so long (exit code 124)')
+    .addOption(new Option('-d, --detach', 'print the id at once (the default)').conflicts('wait'))
+    .option('-e, --env <KEY=VALUE>', 'add a variable for this run (repeatable)', repeatable)
+    .option('--input <json>', 'call its default export with this value')
+    .option('--arg <value>', 'an argument, in the place of the deployed ones (repeatable)', repeatable)
+    .option('--stdin', 'hand on standard input')
+    .option('--timeout <duration>', 'end it after this time, in the place of the deployed one')
+    .option('--idempotency-key <key>', 'run once, however often this is sent with the same key')
+    .addOption(resultOutput());
+  remoteCommand(command, [
+    'prisn trigger backup-job',
+    'prisn trigger backup-job --wait -e LEVEL=debug',
+    `prisn trigger greet --wait=30s --input '{"name": "Ada"}'`,
+    'prisn logs -f $(prisn trigger backup-job)',
+  ]).action(async (word: string | undefined, options: TriggerOptions) => {
+    const { name, wait } = target(word, options.wait);
+    if (wait === undefined) return detached(name, options);
+    if (options.output !== undefined) throw new PrisnError('usage', '--wait shows the output of the program; leave out -o');
+    const maxMs = wait === true ? undefined : parseDuration(wait, '--wait');
+    const body = await bodyOf(name, options);
+    try {
+      exit(await attached(body, options, maxMs));
+    } catch (error) {
+      exit(failureCode(error));
+    }
+  });
+}
+
+/**
+ * In `--wait backup-job` the name stands where a time could.
+ * @throws PrisnError `usage` when no deployment is named
+ */
+function target(word: string | undefined, wait: string | true | undefined): { name: string; wait: string | true | undefined } {
+  if (word !== undefined) return { name: word, wait };
+  if (typeof wait === 'string') return { name: wait, wait: true };
+  throw new PrisnError('usage', 'trigger what? name a deployment: prisn trigger <deployment>');
+}
+
+async function detached(name: string, options: TriggerOptions): Promise<void> {
+  const body = await bodyOf(name, options);
+  const client = await open(options);
+  const execution = await create(client, body, options);
+  await printResult(executionView, execution, options.output, execution.id);
+}
+
+/** @returns the exit code */
+async function attached(body: ExecutionBody, options: TriggerOptions, maxMs: number | undefined): Promise<number> {
+  const { attend } = await import('./attend.ts');
+  const client = await open(options);
+  const { id } = await create(client, body, options);
+  return attend(client, id, { where: sameTarget(options), ...(maxMs !== undefined && { maxMs }) });
+}
+
+type ExecutionBody = Input<'createExecution'>['body'] & { deployment_id: string };
+
+async function bodyOf(name: string, options: TriggerOptions): Promise<ExecutionBody> {
+  const { namespace, timeout, arg, input } = options;
+  if (timeout !== undefined) parseDuration(timeout, '--timeout');
+  const env = variables(options.env ?? []);
+  return {
+    deployment_id: name,
+    trigger: 'cli',
+    ...(namespace !== undefined && { namespace }),
+    ...(Object.keys(env).length > 0 && { env }),
+    ...(input !== undefined && { input: jsonOf(input) }),
+    ...(arg !== undefined && { args: [...arg] }),
+    ...(timeout !== undefined && { timeout }),
+    ...(options.stdin && { stdin: await text(process.stdin) }),
+  };
+}
+
+function jsonOf(input: string): unknown {
+  try {
+    return JSON.parse(input);
+  } catch (error) {
+    throw new PrisnError('usage', `--input is not JSON (${messageOf(error)}); a string needs its quotes: --input '"text"'`);
+  }
+}
+
+function create(client: Client, body: ExecutionBody, options: TriggerOptions) {
+  const { idempotencyKey } = options;
+  const headers = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
+  return client.call('createExecution', { body, headers });
+}
