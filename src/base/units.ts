@@ -66,6 +66,7 @@ function parseQuantity(text: string, units: Record<string, number>): number | un
 /** `1500` → `1.5s`: the shortest exact form. */
 export function formatDuration(ms: number): string {
   for (const [unit, size] of [
+    ['d', 86_400_000],
     ['h', 3_600_000],
     ['m', 60_000],
     ['s', 1000],
