@@ -15,7 +15,7 @@ if (Number.parseInt(process.versions.node, 10) < 24) {
   console.error(`prisn: needs Node 24 or newer here, and this is ${process.version}; install one and type npm install again`);
   process.exit(1);
 }
-const { chmodSync, cpSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } = fs;
+const { chmodSync, cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } = fs;
 const { default: ivm } = await import('isolated-vm');
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -31,8 +31,10 @@ try {
   copyAssets();
   await bundlePrelude();
   await bundleStartPath();
-  rmSync(dist, { recursive: true, force: true });
+  // A prisn that runs may write into its compile cache at this moment, so the old one goes by its name first.
+  if (existsSync(dist)) renameSync(dist, `${staging}.old`);
   renameSync(staging, dist);
+  rmSync(`${staging}.old`, { recursive: true, force: true, maxRetries: 5 });
   warmCompileCache();
 } finally {
   rmSync(staging, { recursive: true, force: true });

@@ -1,4 +1,5 @@
 # A job that keeps something: it counts its runs in the folder that outlives its revisions.
+# prisn deploy examples/visits.py && prisn trigger visits --wait --input '{"who": "Ada"}'
 import json
 import os
 import sys

@@ -48,7 +48,10 @@ export function tableBelow(text: string, heading: string): Table {
 
 /** A `|` inside of a cell is written `\|`. */
 function cellsOf(line: string): string[] {
-  const cells = line.trim().replace(/^\||\|$/g, '').split(/(?<!\\)\|/);
+  const cells = line
+    .trim()
+    .replace(/^\||\|$/g, '')
+    .split(/(?<!\\)\|/);
   return cells.map((cell) => cell.replaceAll('\\|', '|').replaceAll('`', '').trim());
 }
 
@@ -65,8 +68,8 @@ export class Reader {
 
   /** @returns what a terminal would show, in the words of the documentation */
   async run(script: string): Promise<string> {
-    const address = new URL(this.#server.url).host;
-    const here = script.replaceAll(/(?:localhost|127\.0\.0\.1):7331/g, address);
+    const { port } = new URL(this.#server.url);
+    const here = script.replaceAll(/(?<=localhost|127\.0\.0\.1):7331\b/g, `:${port}`);
     const child = spawn('bash', ['-c', `exec 2>&1; curl() { command curl -sS "$@"; }\n${here}`], {
       cwd: this.#folder.root,
       env: environment({
@@ -82,16 +85,19 @@ export class Reader {
       });
     await new Promise((resolve) => child.once('close', resolve));
     return output
-      .replaceAll(address, '127.0.0.1:7331')
+      .replaceAll(`:${port}`, ':7331')
       .replaceAll(this.#server.home, '/home/ada/.prisn')
       .replaceAll(this.#folder.root, '/home/ada')
+      .replaceAll(root, '/home/ada/prisn/')
       .replaceAll(`"node_id":"${hostname()}"`, '"node_id":"ada-pc"');
   }
 }
 
 /** @returns whether an output is as the document shows it */
 export function isAsShown(output: string, shown: string): boolean {
-  const parts = formOf(shown).split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  const parts = formOf(shown)
+    .split('…')
+    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('[^]*')}$`).test(formOf(output));
 }
 
@@ -105,6 +111,8 @@ const changing: readonly (readonly [RegExp, string])[] = [
   [/"pid":\s*\d+/g, '"pid":N'],
   [/\b(pid|process)(\s+)\d+/g, '$1$2N'],
   [/\b(?:[\d.]+(?:ms|[smhd]))+(?=\s|\)|,|$)/gm, 'TIME'],
+  [/\b[\d.]+ (?:bytes|kB)/g, 'N bytes'],
+  [/("(?:records|bytes)": ?|restored )\d+/g, '$1N'],
   [/Node\.js v[\d.]+/g, 'Node.js vN'],
   [/\s+/g, ''],
 ];
