@@ -20,12 +20,23 @@ const onlyInModules = new RegExp(
   ].join('|'),
 );
 
+/** What stops a script at an `await` inside an expression, in V8's words for what stands after that name. */
+const perhapsAwait = /^(?:missing \) after argument list|Unexpected )/;
+
 /** A source that is neither, because its syntax is wrong, counts as a script: that is what node reports on. */
 export function detectFormat(source: string): 'script' | 'module' {
+  const { message } = syntaxError(source) ?? {};
+  if (message === undefined) return 'script';
+  if (onlyInModules.test(message)) return 'module';
+  const isAwait = perhapsAwait.test(message) && /\bawait\b/.test(source);
+  return isAwait && syntaxError(`(async () => {${source}\n})`) === undefined ? 'module' : 'script';
+}
+
+function syntaxError(source: string): Error | undefined {
   try {
     compileFunction(source, wrapperNames);
-    return 'script';
+    return undefined;
   } catch (error) {
-    return error instanceof Error && onlyInModules.test(error.message) ? 'module' : 'script';
+    return error as Error;
   }
 }

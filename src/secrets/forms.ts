@@ -71,15 +71,18 @@ function urlForms(piece: Buffer): string[] {
   return all.flatMap((form) => [form, form.replace(/%../g, (each) => each.toLowerCase())]);
 }
 
-/** As JavaScript writes JSON, as Python does (ASCII only), and as Go does (safe in HTML). */
+/**
+ * As JavaScript writes JSON, as Python does (ASCII only), and as Go does (safe in HTML); and as values are shown in source
+ * form, by console.log in JavaScript and repr in Python, which escape no quotes but those around.
+ */
 function jsonForms(piece: Buffer): string[] {
   const text = piece.toString('utf8');
   if (!Buffer.from(text).equals(piece)) return [];
   const json = JSON.stringify(text).slice(1, -1);
   const escape = (letter: string): string => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return [json, json.replace(/[^ -~]/g, escape), json.replace(/[<>&\u2028\u2029]/g, escape)].map((form) =>
-    Buffer.from(form).toString('latin1'),
-  );
+  const forms = [json, json.replace(/[^ -~]/g, escape), json.replace(/[<>&\u2028\u2029]/g, escape)];
+  const shown = json.replaceAll('\\"', '"');
+  return [...forms, shown, shown.replaceAll("'", "\\'")].map((form) => Buffer.from(form).toString('latin1'));
 }
 
 function trimmed(bytes: Buffer, letters: string): Buffer {

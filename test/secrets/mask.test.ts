@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { formsOf } from '../../src/secrets/forms.ts';
 import { Mask } from '../../src/secrets/mask.ts';
@@ -62,6 +63,17 @@ describe('a mask', () => {
       const shown = mask.text(`<${text}>`);
       // At the edges of base64 some bits of the value stay, at the most two letters.
       assert.match(shown, how.startsWith('base64') ? /^<\*\*\*[\w+/-]?=*>$/ : /^<\*\*\*>$/, how);
+    }
+  });
+
+  test('hides a value as it is shown in source form', () => {
+    for (const value of ['ab"cd\\ef-Zq9', `it's-\\a-"secret"`, 'back\\slash-only', "quote's-only"]) {
+      const mask = new Mask([value]);
+      const python = spawnSync('python3', ['-c', 'import sys; print(repr(sys.argv[1]))', value], { encoding: 'utf8' }).stdout;
+      for (const text of [inspect({ value }), inspect([value]), python.trim()]) {
+        assert.ok(text.length >= value.length, text);
+        assert.match(mask.text(text), /^[^a-z]*(?:value: )?[^a-z]*\*\*\*['"`] ?[\]}]?$/, text);
+      }
     }
   });
 
