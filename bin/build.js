@@ -1,6 +1,6 @@
 /**
  * Builds `dist`: every source translated by tsc, the guest's prelude as one script with V8's code cache, and the start
- * path of the CLI as one CommonJS file (loading an ES module graph of a dozen files costs 6 ms more).
+ * path of the CLI and its commands as a CommonJS file each (loading a graph of ES modules costs 6 and 11 ms more).
  *
  * Plain JavaScript: npm starts it on whatever Node is there, before anything is built.
  */
@@ -22,15 +22,17 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 const staging = join(root, `dist.${process.pid}`);
 
-/** Loaded by their own path in `dist`, not part of the start path's bundle. */
-const apart = ['src/cli/main.ts', 'src/cli/run-detached.ts', 'src/cli/auto-start.ts'];
+/** Bundles of the CLI by their entries: the path of a run, and the commands. What else an entry loads it loads by its path in `dist`. */
+const bundles = { 'src/cli/prisn.ts': 'start.cjs', 'src/cli/main.ts': 'commands.cjs' };
+const apart = ['src/cli/run-detached.ts', 'src/cli/auto-start.ts', 'src/daemon/daemon.ts'];
 
 try {
   mkdirSync(staging);
   translate();
   copyAssets();
   await bundlePrelude();
-  await bundleStartPath();
+  for (const [entry, name] of Object.entries(bundles)) await bundle(entry, name);
+  writeStart();
   // A prisn that runs may write into its compile cache at this moment, so the old one goes by its name first.
   if (existsSync(dist)) renameSync(dist, `${staging}.old`);
   renameSync(staging, dist);
@@ -75,15 +77,16 @@ async function bundlePrelude() {
   writeFileSync(join(staging, 'sandbox/isolate/prelude.guest.cache'), new Uint8Array(script.cachedData.copy()));
 }
 
-async function bundleStartPath() {
+async function bundle(entry, name) {
   await build({
-    entryPoints: [join(root, 'src/cli/prisn.ts')],
-    outfile: join(staging, 'start.cjs'),
+    entryPoints: [join(root, entry)],
+    outfile: join(staging, name),
     bundle: true,
     platform: 'node',
     format: 'cjs',
     target: 'node24',
-    packages: 'external',
+    // As `require`: through `import` node would read all of a CommonJS file for the names of its exports.
+    supported: { 'dynamic-import': name !== 'start.cjs' },
     minifyWhitespace: true,
     minifySyntax: true,
     alias: { 'isolated-vm': './isolated-vm.cjs' },
@@ -91,6 +94,9 @@ async function bundleStartPath() {
     logLevel: 'warning',
     plugins: [{ name: 'dist-paths', setup: distPaths }],
   });
+}
+
+function writeStart() {
   writeFileSync(join(staging, 'isolated-vm.cjs'), isolatedVm());
   const cache = "require('node:module').enableCompileCache(require('node:path').join(__dirname, 'compile-cache'));";
   writeFileSync(join(staging, 'prisn.cjs'), `${cache}\nrequire('./start.cjs');\n`);
@@ -114,12 +120,12 @@ module.exports = library ?? require('isolated-vm');
 `;
 }
 
-/** V8's code for the bundle comes from a cache beside it (2 ms less a start), which the first run fills. */
+/** V8's code for the bundles comes from a cache beside them (2 ms less a start), which the first runs fill. */
 function warmCompileCache() {
-  const { status, stderr } = spawnSync(process.execPath, [join(dist, 'prisn.cjs'), 'run', join(root, 'examples/hello.js')], {
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(`the build does not run: ${stderr}`);
+  for (const words of [['run', join(root, 'examples/hello.js')], ['--help']]) {
+    const { status, stderr } = spawnSync(process.execPath, [join(dist, 'prisn.cjs'), ...words], { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`the build does not run: ${stderr}`);
+  }
   // Node writes it for its own user only; it is for everybody who may run prisn.
   for (const file of globSync('compile-cache/**', { cwd: dist, withFileTypes: true }))
     chmodSync(join(file.parentPath, file.name), file.isDirectory() ? 0o755 : 0o644);
@@ -128,9 +134,14 @@ function warmCompileCache() {
 /** Keeps the paths of `dist` true inside the bundle: each file's own URL, and what is loaded apart. */
 function distPaths({ onLoad, onResolve }) {
   const inDist = (path) => relative(root, path).replace(/\.ts$/, '.js');
+  onResolve({ filter: /^[^./]/ }, ({ path }) =>
+    path === 'commander' || path === 'isolated-vm' ? undefined : { path, external: true },
+  );
   onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir }) => {
     const file = join(resolveDir, path);
-    return apart.includes(relative(root, file)) ? { path: `./${inDist(file)}`, external: true } : undefined;
+    const name = relative(root, file);
+    if (bundles[name]) return { path: `./${bundles[name]}`, external: true };
+    return apart.includes(name) ? { path: `./${inDist(file)}`, external: true } : undefined;
   });
   onLoad({ filter: /\.ts$/ }, ({ path }) => {
     const url = `require('node:url').pathToFileURL(require('node:path').join(__dirname, ${JSON.stringify(inDist(path))})).href`;

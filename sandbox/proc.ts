@@ -1,11 +1,9 @@
 /** One process by /proc: proc(5). Small, as a foreground run loads it before its program starts. */
 import { readFileSync } from 'node:fs';
+import { type ProcessId as ProcessOfAnyBoot, statFields } from '../src/base/process-id.ts';
 
-/** One process for good, as a pid alone may by now be a stranger's: start is field 22 of /proc/PID/stat, empty without /proc. */
-export interface ProcessId {
-  readonly pid: number;
-  readonly start: string;
-}
+/** One process of this boot; `start` is empty without /proc. */
+export type ProcessId = Omit<ProcessOfAnyBoot, 'boot'>;
 
 /** By what the members of a run's tree are found: see `tree.ts`. */
 export interface TreeSpec {
@@ -36,9 +34,7 @@ const kernelThread = 0x0020_0000;
 
 /** The fields of /proc/PID/stat that matter here, or undefined when the process is gone. */
 export function readStatus(pid: number): Status | undefined {
-  const text = readProc(`${pid}/stat`);
-  // The command name, field 2, may itself contain blanks and parentheses.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(pid);
   if (fields.length < 22) return undefined;
   return {
     pid,

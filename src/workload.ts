@@ -17,7 +17,6 @@ import { locate } from '../runtimes/locate.ts';
 import type { IsolatePool } from '../sandbox/isolate/pool.ts';
 import { probeTier, startJob } from '../sandbox/process/job.ts';
 import { endLeftover } from '../sandbox/process/leftover.ts';
-import { PrisnError } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import type {
   PreparedWorkload,
@@ -30,7 +29,8 @@ import type {
   WorkloadSink,
 } from './engine/ports.ts';
 import type { Detection, ProcessRuntime } from './model/runtime.ts';
-import type { Limits, Program } from './model/task.ts';
+import { checkLimits } from './model/limits.ts';
+import type { FunctionRequest, Program } from './model/task.ts';
 
 export interface WorkloadOptions {
   readonly pool: IsolatePool;
@@ -74,7 +74,7 @@ class LocalWorkloads implements Workloads {
     const way = await this.#choose(workload.program, this.#surroundings(workload.cwd, workload.env));
     switch (way.kind) {
       case 'isolate':
-        refuseLimitsOfIsolate(workload.limits);
+        checkLimits(way.resolved, workload.limits);
         return { ...way.resolved, tier: 'isolate', start: (sink) => this.#startIsolate(way, workload, sink) };
       case 'fails':
         return { ...way.resolved, tier: 'isolate', start: (sink) => startFailure(way.message, sink) };
@@ -153,7 +153,7 @@ class LocalWorkloads implements Workloads {
   async #prepareProcess(way: Way & { kind: 'process' }, workload: Workload): Promise<PreparedWorkload> {
     const { detection, resolved, typescript } = way;
     const { id } = detection.runtime;
-    refuseFewPids(id, workload.limits);
+    checkLimits(resolved, workload.limits);
     const { args, cwd, runId, limits } = workload;
     const file = await programFile(workload, id);
     const preload = id === 'node' ? await nodePreload(file, undefined, typescript) : undefined;
@@ -185,6 +185,11 @@ const unbuffered = { PYTHONUNBUFFERED: '1' };
 
 /** A variable longer than 128 kB keeps a program from starting: execve(2), MAX_ARG_STRLEN. */
 const inputVariableBytes = 64 * 2 ** 10;
+
+/** The head alone, which is shorter than a variable may be. */
+function requestVariable({ method, url, headers }: FunctionRequest): Record<string, string> {
+  return { PRISN_REQUEST: JSON.stringify({ method, url, headers }) };
+}
 
 function only(env: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
@@ -227,36 +232,19 @@ async function programFile({ program, cwd }: Workload, runtime: string): Promise
 const extensions: Readonly<Record<string, string>> = { python3: '.py', node: '.js', bash: '.bash', sh: '.sh' };
 
 /**
- * How a program of a process runtime gets its input: as the argument of its default export, where it has one; else as
+ * How a program of a process runtime gets its input, and a request (beside the variables of CGI): as the argument of its default export, where it has one; else as
  * standard input, unless the workload has another, and as `PRISN_INPUT` while it is short enough for a variable.
  */
 function inputFor(
-  { input, stdin }: Workload,
+  { input, stdin, request }: Workload,
   preload: Preload | undefined,
 ): { stdin?: Uint8Array; variables: Record<string, string> } {
   const isCalled = preload?.env['PRISN_INPUT'] !== undefined;
   const own = stdin && { stdin };
-  if (input === undefined) return { ...own, variables: { ...preload?.env } };
+  if (input === undefined)
+    return { ...own, variables: { ...preload?.env, ...(isCalled && request && requestVariable(request)) } };
   const bytes = Buffer.from(input);
   const isShort = bytes.length < inputVariableBytes;
   if (isCalled && (isShort || own)) return { ...own, variables: { PRISN_INPUT: input } };
   return { stdin: stdin ?? bytes, variables: isCalled ? { PRISN_INPUT: '' } : isShort ? { PRISN_INPUT: input } : {} };
-}
-
-/** @throws PrisnError `unsupported` */
-function refuseLimitsOfIsolate({ cpu, pids }: Limits): void {
-  if (cpu === undefined && pids === undefined) return;
-  throw new PrisnError(
-    'unsupported',
-    'cpu and pids cannot be limited for one isolate of many; run it with --runtime node to limit them',
-  );
-}
-
-/** Threads count as processes, and without those of its engine node hangs before its first line. */
-const leastPidsOfNode = 16;
-
-/** @throws PrisnError `unsupported` */
-function refuseFewPids(runtime: string, { pids = leastPidsOfNode }: Limits): void {
-  if (runtime !== 'node' || pids >= leastPidsOfNode) return;
-  throw new PrisnError('unsupported', `pids: node needs at least ${leastPidsOfNode}, since each thread of its engine counts`);
 }

@@ -65,9 +65,10 @@ describe('live', () => {
   test('get -w shows a change while it watches', async (context) => {
     const server = await Server.start(context);
     const { child, stdout } = watch(context, server, 'get', 'executions', '-w', '-o', 'name');
-    await pause(300);
-    const id = await trigger(server, { source: 'true', runtime: 'bash' });
-    await until(stdout, new RegExp(id));
+    const first = await trigger(server, { source: 'true', runtime: 'bash' });
+    await until(kept(stdout), new RegExp(first));
+    const second = await trigger(server, { source: 'true', runtime: 'bash' });
+    await until(stdout, new RegExp(second));
     child.kill('SIGINT');
     await once(child, 'exit');
   });

@@ -160,7 +160,7 @@ describe('a workload in an isolate', () => {
 
   for (const limits of [{ cpu: 1 }, { pids: 100 }])
     test(`cannot be limited in ${Object.keys(limits).join()}`, () =>
-      assert.rejects(start(js('1'), { limits }), { code: 'unsupported', message: /--runtime node/ }));
+      assert.rejects(start(js('1'), { limits }), { code: 'unsupported', message: /runtime node/ }));
 });
 
 describe('a workload in a process', () => {

@@ -117,7 +117,7 @@ class Walk {
     const elsewhere = otherFolder(importer);
     if (elsewhere !== undefined && this.#find(pathOf(reference, join(elsewhere, 'x')), kind, importer) !== undefined)
       this.#baggage.noteLink(importer, `'${specifier}'`);
-    else if (kind !== 'file') this.#baggage.note(importer, `imports '${specifier}', and ${path} is not there`);
+    else if (kind !== 'file') this.#baggage.note(importer, `imports '${specifier}', which is not there; that import will fail`);
     else if (isFolder(path) && !isAbove(path, importer))
       this.#baggage.note(importer, `names the folder '${specifier}', which does not come along; name a folder to take all of it`);
   }

@@ -4,8 +4,8 @@
  *
  * The first module that is loaded after this one is the program. Nothing is added to it: an `import()` of the same URL
  * gives the same module once it is evaluated, its top-level await included, or fails with it, which node then reports.
- * `PRISN_INPUT` holds the JSON of --input, or nothing where standard input may have some; it is gone before the program
- * starts. Without it, in a worker thread or in a forked child that inherits the option, nothing happens here.
+ * `PRISN_INPUT` holds the JSON of --input, or nothing where standard input may have some, and `PRISN_REQUEST` the head of
+ * an HTTP request to answer (`node-request.ts`); both are gone before the program starts. Without the first, in a worker thread or in a forked child that inherits the option, nothing happens here.
  *
  * No function of this file is on the stack when the program's is called, so none is in the traces that it prints.
  */
@@ -24,10 +24,17 @@ type Main = (input: unknown, context: object) => unknown;
 const { parse, stringify } = JSON;
 const functionText = Function.prototype.call.bind(Function.prototype.toString) as (value: unknown) => string;
 
-const variable = 'PRISN_INPUT';
-const given = process.env[variable];
-delete process.env[variable];
+const given = taken('PRISN_INPUT');
+const request = taken('PRISN_REQUEST');
+const answering = request === undefined ? undefined : await import('./node-request.ts');
+const printed = answering?.holdPrinted();
 if (given !== undefined) callDefaultExport();
+
+function taken(variable: string): string | undefined {
+  const value = process.env[variable];
+  delete process.env[variable];
+  return value;
+}
 
 function callDefaultExport(): void {
   const hooks = registerHooks({
@@ -37,7 +44,7 @@ function callDefaultExport(): void {
       const isScript = loaded.format === 'commonjs';
       queueMicrotask(() => {
         import(url).then(
-          (namespace: Exports) => call(mainOf(namespace, isScript), url),
+          (namespace: Exports) => begin(defaultOf(namespace, isScript), url),
           () => {},
         );
       });
@@ -46,26 +53,31 @@ function callDefaultExport(): void {
   });
 }
 
-/** A function that was exported as default by that word: neither `module.exports` nor a class. */
-function mainOf(namespace: Exports, isScript: boolean): Main | undefined {
+/** What was exported as default by that word, which `module.exports` was not. */
+function defaultOf(namespace: Exports, isScript: boolean): unknown {
   const exports = isScript ? (namespace.default as Exports | undefined) : namespace;
-  const main = isScript && !exports?.__esModule ? undefined : exports?.default;
-  return typeof main === 'function' && !/^class\b/.test(functionText(main)) ? (main as Main) : undefined;
+  return isScript && !exports?.__esModule ? undefined : exports?.default;
 }
 
 /** An error on the way is a rejection that nobody handles: node reports it and exits with 1. */
-function call(main: Main | undefined, url: string): void {
-  if (!main) return;
+function begin(main: unknown, url: string): void {
+  const work = answering && printed ? answering.answer(main, parse(request ?? ''), printed) : call(main);
+  if (!work) return;
   let isPending = true;
   reportUnsettled(url, () => isPending);
+  void work.finally(() => {
+    isPending = false;
+  });
+}
+
+/** A function, but no class, is called with the input; what it returns is printed as JSON. */
+function call(main: unknown): Promise<void> | undefined {
+  if (typeof main !== 'function' || /^class\b/.test(functionText(main))) return undefined;
   const args: unknown[] = [];
-  void (given ? Promise.resolve(parse(given)) : readInput())
+  return (given ? Promise.resolve(parse(given)) : readInput())
     .then((input) => void args.push(input, { args: process.argv.slice(2), env: process.env }))
-    .then(Reflect.apply.bind(undefined, main, undefined, args))
+    .then(Reflect.apply.bind(undefined, main as Main, undefined, args))
     .then(stringify)
-    .finally(() => {
-      isPending = false;
-    })
     .then((json: string | undefined) => {
       if (json !== undefined) process.stdout.write(`${json}\n`);
     });

@@ -26,7 +26,7 @@ export async function nodePreload(
   const isFile = fs.statSync(file).isFile();
   const isTranslated = isFile && isTypeScript(fs.realpathSync.native(file));
   const needsHooks = isTranslated || importsTypeScript;
-  const mayBeCalled = isTranslated || (isFile && (await hasDefaultExport(file)));
+  const mayBeCalled = isFile && (await hasDefaultExport(file, isTranslated));
   if (input !== undefined && !mayBeCalled)
     throw new PrisnError(
       'usage',
@@ -51,12 +51,13 @@ function importOf(name: string): string {
   return `--import=${new URL(`${name}${extname(import.meta.url)}`, import.meta.url)}`;
 }
 
-/** Whether JavaScript exports a default. Of what cannot be read or parsed node shall say so. */
-async function hasDefaultExport(file: string): Promise<boolean> {
+/** Whether JavaScript exports a default, or TypeScript may. Of what cannot be read or parsed node shall say so. */
+async function hasDefaultExport(file: string, isTypeScript: boolean): Promise<boolean> {
   if (extname(file) === '.cjs') return false;
   try {
     const text = fs.readFileSync(file, 'utf8');
     if (!moduleWords.test(text) || !text.includes('default')) return false;
+    if (isTypeScript) return true;
     const { init, parse } = await import('es-module-lexer');
     await init();
     const [, exports] = parse(text);

@@ -137,6 +137,15 @@ export class Cgroup {
     return Number(/^oom_kill (\d+)$/m.exec(readText(`${place.parent}/${this.#name}/${file}`))?.[1] ?? 0);
   }
 
+  /** The most memory that its members had at once, bytes; undefined where no limit of memory is held, or the kernel does not say. */
+  peakBytes(): number | undefined {
+    const place = this.#places.get('memory');
+    if (!place) return undefined;
+    // Since Linux 5.19 in version 2.
+    const file = place.version === 1 ? 'memory.max_usage_in_bytes' : 'memory.peak';
+    return Number.parseInt(readText(`${place.parent}/${this.#name}/${file}`), 10) || undefined;
+  }
+
   /** Removes the directories, which must have no living member. */
   remove(): void {
     removeCgroups(this.directories);

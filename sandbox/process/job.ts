@@ -79,9 +79,12 @@ export function startJob(task: ProcessTask, sink: Sink, { stdin, tier }: JobOpti
     const outcome = await supervision.settle(chain.hasInit ? ownOutcome(bare) : bare, !isGone);
     release();
     await connections.drain();
-    if (!chain.hasInit) return { ...outcome, usage: { startMs } };
-    if (outcome.reason === 'exit' && !hasBegun(connections.report)) return notBegun;
-    return { ...outcome, usage: { startMs, ...cpuMsIn(connections.report) } };
+    if (chain.hasInit && outcome.reason === 'exit' && !hasBegun(connections.report)) return notBegun;
+    const maxRssBytes = enforcement?.peakBytes;
+    return {
+      ...outcome,
+      usage: { startMs, ...(chain.hasInit && cpuMsIn(connections.report)), ...(maxRssBytes !== undefined && { maxRssBytes }) },
+    };
   };
   const record = recordOf(tree.root);
   return {

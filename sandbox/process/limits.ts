@@ -38,6 +38,7 @@ export class Enforcement {
   /** What the watchdog allows the tree, bytes; undefined where the kernel holds the memory, or nobody asked. */
   readonly #watchedBytes: number | undefined;
   #seen = false;
+  #peakBytes: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(cgroup: Cgroup | undefined, watchedBytes: number | undefined) {
@@ -71,9 +72,15 @@ export class Enforcement {
     this.#timer = setTimeout(() => this.watch(tree, onExceeded), pause);
   }
 
+  /** The most memory that the tree had at once, bytes: known once it is released, where a cgroup held it. */
+  get peakBytes(): number | undefined {
+    return this.#peakBytes;
+  }
+
   /** Call when no member lives any more. */
   release(): void {
     clearTimeout(this.#timer);
+    this.#peakBytes ??= this.#cgroup?.peakBytes();
     this.#cgroup?.remove();
   }
 }

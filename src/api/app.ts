@@ -48,7 +48,7 @@ export async function createApp(parts: ApiParts, options: ApiOptions, lives: Req
   });
   const refuseOtherMethods = watchMethods(app);
   await registerJson(app, parts, options, lives);
-  await registerFunctions(app, parts, lives);
+  await registerFunctions(app, parts, lives, options);
   registerPages(app, parts);
   registerDocs(app, parts.version);
   refuseOtherMethods();

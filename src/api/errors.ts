@@ -68,7 +68,6 @@ function fromFramework(error: unknown): PrisnError | undefined {
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
     case 'ECONNRESET':
       return new PrisnError('usage', 'the body ended before its Content-Length');
-    case undefined:
     default: {
       const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
       return typeof status === 'number' && status >= 400 && status < 500 ? refusal(status, 'usage', messageOf(error)) : undefined;

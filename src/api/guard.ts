@@ -3,7 +3,8 @@
  * browser sends requests for every page that it shows, so on TCP:
  *
  * - `Host` is one of ours, exactly and once: a name that an attacker makes point to 127.0.0.1 (DNS rebinding) is not.
- * - `Origin`, where there is one, is that host's own: no other page may ask, nor one without an origin (`null`).
+ * - `Origin`, where there is one, is that host's own: no other page may ask, nor one without an origin (`null`), as those
+ *   are that functions serve beside the API.
  * - `Sec-Fetch-Site`, where there is one, says the same in the browser's own words, for requests without `Origin`.
  *
  * Names in `public_host` are how the world reaches functions: these may be asked by anybody and from every page, and
@@ -25,7 +26,6 @@ export type Door =
     };
 
 export interface Head {
-  readonly method: string;
   /** As it was sent. */
   readonly target: string;
   /** Names and values in turn, as they were sent. */
@@ -57,17 +57,25 @@ function guardTcp({ rawHeaders }: Head, door: Extract<Door, { kind: 'tcp' }>, is
     throw new PrisnError('forbidden', 'no other protocol is spoken here; leave Upgrade out');
   const hosts = valuesOf(rawHeaders, 'host').map((value) => value.toLowerCase());
   const host = hosts.length === 1 ? hosts[0] : undefined;
-  if (host !== undefined && door.publicHosts.includes(host.replace(/:\d+$/, ''))) {
+  if (host !== undefined && isPublicHost(host, door.publicHosts)) {
     if (isFunction) return;
     throw new PrisnError('forbidden', `${host} reaches functions only, below /fn/ and /ns/`);
   }
   if (host === undefined || !door.hosts.includes(host)) throw foreignHost(hosts, door.hosts);
+  const advice = isFunction
+    ? '; pages of functions are served without restriction under a name of public_host, such as fn.localhost'
+    : '';
   const origins = valuesOf(rawHeaders, 'origin');
   if (origins.some((origin) => origin.toLowerCase() !== `http://${host}`) || origins.length > 1)
-    throw new PrisnError('forbidden', `pages of another origin may not ask; Origin has to be http://${host} or absent`);
+    throw new PrisnError('forbidden', `pages of another origin may not ask; Origin has to be http://${host} or absent${advice}`);
   const sites = valuesOf(rawHeaders, 'sec-fetch-site');
   if (sites.some((site) => site !== 'same-origin' && site !== 'none'))
-    throw new PrisnError('forbidden', 'pages of another site may not ask; Sec-Fetch-Site has to be same-origin or none');
+    throw new PrisnError('forbidden', `pages of another site may not ask; Sec-Fetch-Site has to be same-origin or none${advice}`);
+}
+
+/** @param publicHosts names, in lower case, without a port */
+export function isPublicHost(host: string | undefined, publicHosts: readonly string[]): boolean {
+  return host !== undefined && publicHosts.includes(host.toLowerCase().replace(/:\d+$/, ''));
 }
 
 function foreignHost(hosts: readonly string[], allowed: readonly string[]): PrisnError {

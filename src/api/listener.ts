@@ -12,6 +12,7 @@ import type { ListenOptions } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../base/error.ts';
+import { runProtocol } from '../base/frames.ts';
 import type { Caller } from '../model/access.ts';
 import { rawReplyTo, refusal } from './errors.ts';
 import { maxHeaders, type Door } from './guard.ts';
@@ -47,7 +48,7 @@ const lastWordsMs = 500;
 
 export interface Handling {
   handle(request: ApiRequest, response: ServerResponse, door: Door): void;
-  /** Without it an upgrade is a request like any other. */
+  /** Is given the upgrades to `runProtocol`; without it they are requests like any other. */
   upgrade?(request: ApiRequest, socket: Duplex, head: Buffer): void;
   /** A connection could not be taken or handed over. */
   failed(error: unknown): void;
@@ -61,6 +62,7 @@ export class Listener {
   #closed: Promise<void> | undefined;
 
   private constructor(handling: Handling, limits: HttpLimits) {
+    const { upgrade } = handling;
     this.#server = createServer({
       IncomingMessage: ApiRequest,
       headersTimeout: limits.headMs,
@@ -72,11 +74,12 @@ export class Listener {
       requireHostHeader: false,
       noDelay: true,
       keepAlive: true,
+      // An offer of anything else may be left alone (RFC 9110, 7.8), and some clients always make one.
+      shouldUpgradeCallback: ({ headers }) => upgrade !== undefined && headers.upgrade?.toLowerCase() === runProtocol,
     });
     this.#server.maxConnections = limits.connections;
     this.#server.maxHeadersCount = maxHeaders + 1;
     this.#server.on('clientError', answerBrokenRequest);
-    const { upgrade } = handling;
     if (upgrade)
       this.#server.on('upgrade', (request: ApiRequest, socket: Duplex, head: Buffer) => {
         this.#track(socket);

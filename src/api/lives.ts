@@ -13,8 +13,9 @@ export class RequestLives {
 
   /** Aborted once the client has left before it had its answer, or there is no more time for one. */
   signalOf(response: ServerResponse): AbortSignal {
+    // One that was destroyed may have told so already, and would never be forgotten.
+    if (this.#isOver || response.destroyed) return AbortSignal.abort();
     const controller = new AbortController();
-    if (this.#isOver || response.destroyed) controller.abort();
     this.#open.add(controller);
     response.once('close', () => {
       this.#open.delete(controller);

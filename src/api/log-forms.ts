@@ -1,15 +1,14 @@
 /** The forms in which output is answered, and which of them a request asks for. */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { LogChunk } from '../logs/reader.ts';
+import { asText, type LogChunk, markOf, type OfExecution } from '../model/output-text.ts';
 
 export const logForms = ['application/json', 'text/plain', 'application/x-ndjson', 'text/event-stream'] as const;
 export type LogForm = (typeof logForms)[number];
 
 /** A piece of output, with the execution that it is of where that is not plain. */
-export interface Piece {
-  readonly chunk: LogChunk;
-  readonly execution?: string;
-}
+export type Piece = LogChunk & OfExecution;
+
+const newline = 10;
 
 /** @returns the form that the client likes best; the fallback where it likes none, or all the same (RFC 9110, 12.5.1) */
 export function formOf({ accept = '' }: IncomingHttpHeaders, fallback: LogForm): LogForm {
@@ -29,61 +28,25 @@ export function heartbeatOf(form: LogForm): string | undefined {
   return form === 'text/event-stream' ? ': \n\n' : undefined;
 }
 
-/** @param form not JSON, which is one answer: see `textsOf` */
+/** @param form not JSON, which is one answer: see `textOf` */
 export async function* write(form: LogForm, pieces: AsyncIterable<Piece>): AsyncGenerator<Uint8Array | string> {
   if (form === 'text/plain') {
-    for await (const { chunk } of pieces) {
-      if (chunk.missed > 0) yield markOf(chunk.missed);
-      // Its memory is used again for the next one, which may come before this one has left.
-      yield Uint8Array.from(chunk.bytes);
-    }
+    yield* asBytes(pieces);
     return;
   }
-  for await (const { time, ...rest } of asText(pieces)) {
-    const line = JSON.stringify({ time: new Date(time).toISOString(), ...rest });
+  for await (const { time, stream, execution, text, missed } of asText(pieces)) {
+    const line = JSON.stringify({ time: new Date(time).toISOString(), stream, execution, text, missed: missed || undefined });
     yield form === 'text/event-stream' ? `event: output\ndata: ${line}\n\n` : `${line}\n`;
   }
   if (form === 'text/event-stream') yield 'event: end\ndata: {}\n\n';
 }
 
-/** @returns each stream as one text; a line says where and how much is missing */
-export async function textsOf(pieces: AsyncIterable<Piece>): Promise<{ stdout: string; stderr: string }> {
-  const texts = { stdout: '', stderr: '' };
-  for await (const { stream, text, missed } of asText(pieces))
-    texts[stream] += (missed === undefined ? '' : markOf(missed)) + text;
-  return texts;
-}
-
-interface TextPiece {
-  readonly time: number;
-  readonly stream: LogChunk['stream'];
-  readonly text: string;
-  /** Bytes of the stream that are missing right before. */
-  readonly missed?: number;
-  readonly execution?: string;
-}
-
-/** Decodes UTF-8 across the chunks of a stream; each byte that is none becomes U+FFFD (WHATWG Encoding). */
-async function* asText(pieces: AsyncIterable<Piece>): AsyncGenerator<TextPiece> {
-  const decoders = new Map<string, { readonly decoder: TextDecoder; readonly last: Omit<TextPiece, 'text' | 'missed'> }>();
-  for await (const { chunk, execution } of pieces) {
-    const { stream, time, missed } = chunk;
-    const of = { time, stream, ...(execution !== undefined && { execution }) };
-    const key = `${stream} ${execution}`;
-    const decoder = decoders.get(key)?.decoder ?? new TextDecoder('utf-8', { ignoreBOM: true });
-    decoders.set(key, { decoder, last: of });
-    // What is missing may have been the rest of a character.
-    const cut = missed > 0 ? decoder.decode() : '';
-    if (cut !== '') yield { ...of, text: cut };
-    const text = decoder.decode(chunk.bytes, { stream: true });
-    if (text !== '' || missed > 0) yield { ...of, text, ...(missed > 0 && { missed }) };
+async function* asBytes(pieces: AsyncIterable<Piece>): AsyncGenerator<Uint8Array | string> {
+  let isLineBegun = false;
+  for await (const { bytes, missed } of pieces) {
+    if (missed > 0) yield markOf(missed, isLineBegun);
+    // Its memory is used again for the next one, which may come before this one has left.
+    yield Uint8Array.from(bytes);
+    isLineBegun = bytes.length > 0 ? bytes.at(-1) !== newline : isLineBegun && missed === 0;
   }
-  for (const { decoder, last } of decoders.values()) {
-    const text = decoder.decode();
-    if (text !== '') yield { ...last, text };
-  }
-}
-
-function markOf(missed: number): string {
-  return `[prisn: ${missed} bytes of output left out]\n`;
 }

@@ -1,4 +1,4 @@
-/** Where a server may listen: on a socket that is its owner's alone, and on the loopback interface. */
+/** Listening where nobody else gets in the way: on a socket that is its owner's alone, and on a port that is free. */
 import { lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -66,16 +66,6 @@ async function removeStale(path: string): Promise<void> {
   else if (code === undefined) throw new PrisnError('conflict', `a server answers on ${path} already`);
   else if (code !== 'ENOENT')
     throw new PrisnError('usage', `socket: ${path} cannot be used (${code}); choose another with --socket`);
-}
-
-/** @throws PrisnError `usage` for an address that others reach */
-export function loopbackAddress(host: string): string {
-  const address = host === 'localhost' ? '127.0.0.1' : host.replace(/^\[(.*)\]$/, '$1');
-  if (address === '::1' || /^127(?:\.\d{1,3}){3}$/.test(address)) return address;
-  throw new PrisnError(
-    'usage',
-    `addr: ${host} may be reached from other machines, and whoever reaches the API can run code here; use 127.0.0.1 or [::1]`,
-  );
 }
 
 /** What an error of listen(2) means to whoever chose the address. */

@@ -10,6 +10,7 @@
 import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { loopbackHost } from '../model/listen-address.ts';
 import { createApp } from './app.ts';
 import { byDoor, type Authenticate } from './auth.ts';
 import { replyTo } from './errors.ts';
@@ -17,7 +18,7 @@ import { guard, tcpDoor, type Door } from './guard.ts';
 import { Listener, type ApiRequest, type Handling } from './listener.ts';
 import { RequestLives } from './lives.ts';
 import type { ApiOptions, ApiParts } from './parts.ts';
-import { asListenError, loopbackAddress, withSocketAt } from './places.ts';
+import { asListenError, withSocketAt } from './places.ts';
 import { serveUpgrade } from './upgrade.ts';
 
 export interface Api {
@@ -76,7 +77,7 @@ class HttpApi implements Api {
   }
 
   async listenTcp(host: string, port: number): Promise<{ host: string; port: number }> {
-    const address = loopbackAddress(host);
+    const address = loopbackHost(host, 'addr');
     const found = { host: address, port };
     try {
       const listener = await Listener.open(
@@ -124,7 +125,7 @@ class HttpApi implements Api {
     request.id = requestId(request.headers['x-request-id']);
     response.setHeader('x-request-id', request.id);
     try {
-      guard({ method: request.method ?? '', target: request.url ?? '', rawHeaders: request.rawHeaders }, door);
+      guard({ target: request.url ?? '', rawHeaders: request.rawHeaders }, door);
       request.caller = this.#authenticate(door.kind);
     } catch (error) {
       refuse(response, error);

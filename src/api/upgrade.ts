@@ -15,7 +15,9 @@ export function serveUpgrade(
 ): void {
   const refused = refusedFor(request, version);
   if (refused) {
-    socket.end(rawReplyTo(refused));
+    // Nothing else is heard from it, and it may not stay half open for as long as it likes.
+    socket.resume();
+    socket.end(rawReplyTo(refused), () => socket.destroy());
     return;
   }
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${runProtocol}\r\n\r\n`);
@@ -23,6 +25,7 @@ export function serveUpgrade(
 }
 
 function refusedFor({ method, url, headers }: ApiRequest, version: string): PrisnError | undefined {
+  // Node before 24.9 asks nobody which upgrades are meant for us.
   if (headers.upgrade?.toLowerCase() !== runProtocol)
     return refusal(400, 'usage', `only ${runProtocol} is spoken here beside HTTP`);
   if (method !== 'GET' || url !== runPath) return new PrisnError('not_found', `${runProtocol} is at GET ${runPath}`);

@@ -1,4 +1,4 @@
-/** One process for good, as a pid alone may by now be a stranger's. */
+/** One process for good, as a pid alone may by now be a stranger's. Small, as a foreground run loads it before its program starts. */
 import { readFileSync } from 'node:fs';
 
 export interface ProcessId {
@@ -21,11 +21,16 @@ export function isRunning({ pid, start, boot }: ProcessId): boolean {
   return now?.start === start && now.boot === boot;
 }
 
+/** @returns the fields of /proc/PID/stat from the third on, proc(5); a single empty one when there is no such process, or no /proc */
+export function statFields(pid: number): string[] {
+  const stat = read(`/proc/${pid}/stat`);
+  // The second, a name in parentheses, may hold anything, so fields are counted from its end.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
 /** Empty for a process that is gone, or dead and not reaped yet. */
 function startInProc(pid: number): string {
-  const stat = read(`/proc/${pid}/stat`);
-  // The name in parentheses may hold anything, so fields are counted from its end; the first after it is the third.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(pid);
   return fields[0] === 'Z' || fields[0] === 'X' ? '' : (fields[19] ?? '');
 }
 

@@ -11,9 +11,10 @@
  * upload is never told of a bundle that is about to go.
  */
 import { constants, lstatSync, renameSync, utimesSync } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, mkdtemp, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { chmod, copyFile, lstat, mkdir, mkdtemp, readdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { errnoOf, PrisnError } from '../base/error.ts';
+import { removeFolder } from '../base/remove-folder.ts';
 import { type BundleLimits, bundleLimits, shown } from './content.ts';
 import { inParallel } from './parallel.ts';
 import { storageFull, syncToDisk, type Unpacked, unpack } from './unpack.ts';
@@ -39,7 +40,7 @@ export class BundleStore {
   static async open(folder: string, limits = bundleLimits): Promise<BundleStore> {
     await mkdir(folder, { mode: 0o700, recursive: true });
     const store = new BundleStore(folder, limits);
-    for (const name of await readdir(folder)) if (name.startsWith('tmp-')) await remove(join(folder, name));
+    for (const name of await readdir(folder)) if (name.startsWith('tmp-')) await removeFolder(join(folder, name));
     return store;
   }
 
@@ -56,7 +57,7 @@ export class BundleStore {
       const isNew = !this.#renew(unpacked.id) && (await this.#publish(temporary, unpacked.id));
       return { ...unpacked, isNew };
     } finally {
-      await remove(temporary);
+      await removeFolder(temporary);
     }
   }
 
@@ -96,7 +97,7 @@ export class BundleStore {
   /** @returns false when there is no such bundle */
   async delete(id: string): Promise<boolean> {
     if (!this.has(id)) return false;
-    await remove(this.#withdraw(id));
+    await removeFolder(this.#withdraw(id));
     return true;
   }
 
@@ -111,7 +112,7 @@ export class BundleStore {
     for (const id of await this.list()) {
       const found = lstatSync(this.#path(id), { throwIfNoEntry: false });
       if (keep.has(id) || found === undefined || Date.now() - found.mtimeMs < graceMs) continue;
-      await remove(this.#withdraw(id));
+      await removeFolder(this.#withdraw(id));
       gone.push(id);
     }
     return gone;
@@ -152,12 +153,6 @@ export class BundleStore {
   }
 }
 
-/** Folders of a bundle are read-only; one has to write in them to remove what they hold. */
-async function remove(path: string): Promise<void> {
-  for (const folder of await foldersOf(path)) await chmod(folder, 0o700);
-  await rm(path, { recursive: true, force: true });
-}
-
 /** @returns the folder and those in it, parents first, none through a link; empty when it is not there */
 async function foldersOf(path: string): Promise<string[]> {
   const entries = await readdir(path, { withFileTypes: true }).catch(() => undefined);
@@ -171,12 +166,14 @@ async function copyWhole(source: string, target: string): Promise<boolean> {
   const partial = `${target}.partial`;
   if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) return false;
   try {
+    // A program that ran there may have put a link in its place.
+    if (lstatSync(dirname(target), { throwIfNoEntry: false })?.isSymbolicLink()) await unlink(dirname(target));
     await mkdir(dirname(target), { recursive: true });
-    await remove(partial);
+    await removeFolder(partial);
     for (const folder of await foldersOf(source)) await copyFolder(folder, join(partial, relative(source, folder)));
     await rename(partial, target);
   } catch (error) {
-    await remove(partial);
+    await removeFolder(partial);
     throw storageFull(error, `to copy the bundle to ${shown(target)}`);
   }
   return true;

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { openHome } from './home.ts';
 import { say } from './say.ts';
-import { logPath, startServer } from './server-process.ts';
+import { logPath, startSuccessor } from './server-process.ts';
 
 /** One that was started a moment ago is on its way, or cannot start. */
 const againMs = 60_000;
@@ -14,7 +14,7 @@ export async function startForNextTime(env: NodeJS.ProcessEnv): Promise<void> {
     const triedMs = statSync(logPath(home), { throwIfNoEntry: false })?.mtimeMs ?? 0;
     if (Date.now() - triedMs < againMs) return;
     // It has been started when this call returns; to wait until it listens is of no use to a run that is over.
-    startServer({ home, mode: 'auto', flags: [], env }).catch(() => undefined);
+    startSuccessor(home, env).catch(() => undefined);
     say('started a server in the background, so that the next run starts faster (PRISN_DAEMON=off prevents it)');
   } catch {
     // the next run starts as this one did

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { errnoOf, messageOf, PrisnError } from '../base/error.ts';
 import { write } from './output.ts';
 import { canAsk, ask } from './prompt.ts';
-import { open as connect, remoteCommand, type RemoteOptions } from './remote.ts';
+import { open as connect, serverWideCommand, type RemoteOptions } from './remote.ts';
 import { say } from './say.ts';
 
 interface BackupOptions extends RemoteOptions {
@@ -21,7 +21,7 @@ interface RestoreOptions extends RemoteOptions {
 }
 
 export function backupCommand(program: Command): void {
-  remoteCommand(
+  serverWideCommand(
     program
       .command('backup')
       .description('write everything that is stored into a file')
@@ -33,7 +33,7 @@ export function backupCommand(program: Command): void {
 }
 
 export function restoreCommand(program: Command): void {
-  remoteCommand(
+  serverWideCommand(
     program
       .command('restore')
       .description('put a backup in the place of everything that is stored')

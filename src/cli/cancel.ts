@@ -15,6 +15,7 @@ const endsWithinMs = 30_000;
 export function cancelCommand(program: Command, exit: (code: number) => void): void {
   const command = program
     .command('cancel')
+    .summary('end executions, with everything that they started')
     .description('end executions, with everything that they started; those that wait never start')
     .argument('<id...>', 'ids of executions');
   remoteCommand(command, [

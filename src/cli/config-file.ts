@@ -33,14 +33,14 @@ export function readConfig(home: string): ConfigValues {
   return values;
 }
 
-/** @throws PrisnError `usage` */
-export function settingName(text: string, where = 'prisn config'): SettingName {
+/** @param where it stands, of a file @throws PrisnError `usage` */
+export function settingName(text: string, where?: string): SettingName {
   const found = settingNames.find((name) => name === text);
   if (found) return found;
   const meant = nearest(text.replaceAll('-', '_'), settingNames);
   throw new PrisnError(
     'usage',
-    `${where}: there is no setting '${text}'; ${meant ? `did you mean ${meant}?` : 'prisn config list shows them'}`,
+    `${where === undefined ? '' : `${where}: `}there is no setting '${text}'; ${meant ? `did you mean ${meant}?` : 'prisn config list shows them'}`,
   );
 }
 

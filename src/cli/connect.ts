@@ -35,9 +35,8 @@ export async function connect({ server, start = true }: ConnectOptions = {}): Pr
   const running = readRecord(homeDir(env));
   if (running && (await isCurrent(running, mayStart))) return localClient(running);
   if (!mayStart) throw noServer(env);
-  const { startServer } = await import('./server-process.ts');
-  const { mode, flags } = running ?? { mode: 'auto', flags: [] };
-  return localClient(await startServer({ home: openHome(env), mode: mode === 'foreground' ? 'auto' : mode, flags, env }));
+  const { startSuccessor } = await import('./server-process.ts');
+  return localClient(await startSuccessor(openHome(env), env, running));
 }
 
 /** A client of a daemon that is known to run. */

@@ -12,6 +12,7 @@ interface DeleteOptions extends RemoteOptions {
 export function deleteCommand(program: Command): void {
   const command = program
     .command('delete')
+    .summary('delete a deployment with its data folder')
     .description('delete a deployment: what runs of it is ended, its data folder is removed, its executions stay listed')
     .argument('<deployment>')
     .option('-y, --yes', 'do not ask for its name');

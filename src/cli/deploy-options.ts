@@ -40,17 +40,12 @@ export function addDeployOptions(command: Command): Command {
     .option('--name <name>', "its name (default: made of the file's)")
     .option('-e, --env <KEY=VALUE>', 'set a variable (repeatable); -e KEY- removes one', repeatable)
     .option('--env-file <file>', 'set the variables of a file of KEY=VALUE lines (repeatable; -e wins)', repeatable)
-    .option(
-      '--secret <name:VARIABLE>',
-      'put a secret into a variable (repeatable); --secret VARIABLE- removes one',
-      repeatable,
-      [],
-    )
+    .option('--secret <name:VARIABLE>', 'put a secret into a variable (repeatable); --secret VARIABLE- removes one', repeatable)
     .option('--arg <value>', 'an argument of the program (repeatable)', repeatable)
     .option('--runtime <id>', 'run it with this runtime instead of finding one out')
     .option('--entrypoint <path>', 'the file of a folder that is run')
     .option('--timeout <duration>', 'end a run after this time, such as 30s or 5m')
-    .option('--retries <n>', 'run it again after a failure, at most so often', wholeNumber('--retries', 0, 100))
+    .option('--retries <n>', 'run it again after a failure, at most this often', wholeNumber('--retries', 0, 100))
     .option('--concurrency <n>', 'runs at once; the others wait', wholeNumber('--concurrency', 1, 10_000))
     .option('--memory <size>', 'end a run that uses more, such as 256mb')
     .option('--cpu <cores>', 'let a run use this many cores at most, such as 0.5')

@@ -11,7 +11,9 @@ export interface Source {
   readonly packing: Packing;
   /** Of a file; of a folder it is chosen once it is known what is deployed. */
   readonly entrypoint?: string;
-  /** What was seen and left out, and why, a sentence each. */
+  /** Of a folder: paths, and why each does not go up. */
+  readonly leftOut: readonly string[];
+  /** Of a file: what it needs and does not bring along, a sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -25,11 +27,11 @@ export async function sourceOf(path: string, runtime: string | undefined): Promi
   if (found === undefined) throw new PrisnError('cannot_run', `'${path}' does not exist; deploy a file or a folder`);
   if (found.isDirectory()) {
     const packing = await packFolder(absolute);
-    return { packing, notes: packing.leftOut.map((left) => `${left.path} (${left.reason})`) };
+    return { packing, leftOut: packing.leftOut.map(({ path: left, reason }) => `${left} (${reason})`), notes: [] };
   }
   const { files, notes } = await bringsAlong(absolute, { env: process.env, cwd: process.cwd() }, runtime);
   const packing = await packFiles(files);
-  return { packing, entrypoint: relative(packing.root, absolute), notes };
+  return { packing, entrypoint: relative(packing.root, absolute), leftOut: [], notes };
 }
 
 /** @throws PrisnError `usage` where neither the flag nor the file gives a legal name */
@@ -94,19 +96,27 @@ function packageMain(root: string, paths: ReadonlySet<string>): string | undefin
   }
 }
 
-/** How many of what goes up or is left out are named without `-v`. */
+/** How many of what goes up, is left out or is noted are named without `-v`. */
 const named = 5;
 
-/** A few lines for people: what goes up, and what does not. */
-export function describeSource({ packing, notes }: Source, verbose: boolean): string {
+/** A few lines for people: what goes up, what does not, and what that means. */
+export function describeSource({ packing, leftOut, notes }: Source, verbose: boolean): string {
   const { files, bytes } = packing;
   const sum = `${files.length} ${files.length === 1 ? 'file' : 'files'}, ${roundBytes(bytes)}`;
-  const paths = files.map(({ path }) => path);
-  return verbose
-    ? `${sum}:\n${files.map((file) => `  ${file.path}  ${file.target ? `-> ${file.target}` : roundBytes(file.bytes)}\n`).join('')}${notes
-        .map((note) => `left out: ${note}\n`)
-        .join('')}`
-    : `${sum}: ${few(paths)}\n${notes.length > 0 ? `left out: ${few(notes)}${notes.length > named ? '; -v shows all' : ''}\n` : ''}`;
+  const lines = verbose
+    ? [
+        `${sum}:`,
+        ...files.map(({ path, target, bytes: size }) => `  ${path}  ${target ? `-> ${target}` : roundBytes(size)}`),
+        ...leftOut.map((left) => `left out: ${left}`),
+        ...notes.map((note) => `note: ${note}`),
+      ]
+    : [
+        `${sum}: ${few(files.map(({ path }) => path))}`,
+        ...(leftOut.length > 0 ? [`left out: ${few(leftOut)}${leftOut.length > named ? '; -v shows all' : ''}`] : []),
+        ...notes.slice(0, named).map((note) => `note: ${note}`),
+        ...(notes.length > named ? [`note: and ${notes.length - named} more; -v shows all`] : []),
+      ];
+  return `${lines.join('\n')}\n`;
 }
 
 function few(items: readonly string[]): string {

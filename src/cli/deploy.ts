@@ -19,6 +19,7 @@ interface DeployOptions extends DeployFlags {
 export function deployCommand(program: Command): void {
   const command = program
     .command('deploy')
+    .summary('deploy a file or a folder; again makes a new revision')
     .description('deploy a file or a folder, to be run on a trigger; again, to make a new revision')
     .argument('<path>', 'a program, which brings along what it imports, or a folder');
   addDeployOptions(command)

@@ -9,7 +9,7 @@ import { stateOf } from './execution-end.ts';
 import { headOf, rowsOf, tableText, write } from './output.ts';
 import { isExecutionId, open, remoteCommand, type RemoteOptions, sameTarget } from './remote.ts';
 import { escaped, padded, widthOf } from './text-width.ts';
-import { executionView } from './views.ts';
+import { executionView, tookText } from './views.ts';
 
 /** Undefined and empty values are left out. */
 type Facts = readonly (readonly [name: string, value: string | undefined])[];
@@ -17,6 +17,7 @@ type Facts = readonly (readonly [name: string, value: string | undefined])[];
 export function describeCommand(program: Command): void {
   const command = program
     .command('describe')
+    .summary('show everything about a deployment or an execution')
     .description('show everything about a deployment or an execution: its state and why, its settings, where its time went')
     .argument('<deployment|execution>');
   remoteCommand(command, ['prisn describe backup-job', 'prisn describe exec-01k9…']).action(
@@ -111,6 +112,7 @@ function execution(shown: ShownExecution, options: RemoteOptions): string {
       ['created', timeText(shown.created_at)],
       ['started', shown.started_at && timeText(shown.started_at)],
       ['ended', shown.completed_at && timeText(shown.completed_at)],
+      ['waited', shown.queued_ms === undefined ? undefined : durationText(shown.queued_ms)],
       ['took', phasesText(shown)],
       ['used', usageText(shown)],
     ]),
@@ -140,11 +142,10 @@ function whyWaiting({ status, queue_position: position, attempt }: ShownExecutio
   return attempt > 1 ? [`attempt ${attempt} after a failure`, queue].filter(Boolean).join('; ') : queue;
 }
 
-function phasesText({ queued_ms, prepare_ms, start_ms, run_ms }: ShownExecution): string {
-  const phases = { queue: queued_ms, prepare: prepare_ms, start: start_ms, run: run_ms };
-  return Object.entries(phases)
-    .flatMap(([name, ms]) => (ms === undefined ? [] : [`${name} ${durationText(ms)}`]))
-    .join(', ');
+function phasesText(shown: ShownExecution): string {
+  const phases = { prepare: shown.prepare_ms, start: shown.start_ms, run: shown.run_ms };
+  const parts = Object.entries(phases).flatMap(([name, ms]) => (ms === undefined ? [] : [`${name} ${durationText(ms)}`]));
+  return [tookText(shown), parts.join(', ')].filter(Boolean).join(': ');
 }
 
 function usageText({ cpu_ms: cpuMs, max_rss_bytes: bytes }: ShownExecution): string {

@@ -16,6 +16,7 @@ interface DiffOptions extends RemoteOptions {
 export function diffCommand(program: Command): void {
   const command = program
     .command('diff')
+    .summary('show what differs between two revisions')
     .description('show what differs between two revisions: of the configuration, and whether the source is another')
     .argument('<deployment>')
     .argument('[from]', 'a revision (default: the one before the present)', revisionNumber)

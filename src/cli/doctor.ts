@@ -19,6 +19,7 @@ type Section = readonly [title: string, findings: readonly Finding[]];
 export function doctorCommand(program: Command, exit: (code: number) => void): void {
   program
     .command('doctor')
+    .summary('show what can be run, limited and isolated here')
     .description('show what can be run, limited and isolated here, and how to get the rest')
     .option('--store', 'read and check everything that is stored')
     .action(async ({ store = false }: { store?: boolean }) => {

@@ -16,6 +16,7 @@ interface GetOptions extends ListOptions {
 export function getCommand(program: Command): void {
   const command = program
     .command('get')
+    .summary('list executions, deployments, apps, secrets and others')
     .description('list what there is: executions, deployments, apps, secrets, runtimes, nodes')
     .argument('<kind>', 'what is listed, see below')
     .argument('[names...]', 'only these')

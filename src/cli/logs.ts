@@ -15,6 +15,7 @@ interface LogsOptions extends RemoteOptions {
 export function logsCommand(program: Command): void {
   const command = program
     .command('logs')
+    .summary('show the output of an execution or a deployment')
     .description('show the output of an execution, or of the last one of a deployment')
     .argument('<deployment|execution>')
     .option('-f, --follow', 'go on with what comes: of an execution until it ends, of a deployment with the next one')

@@ -2,7 +2,7 @@
  * The full CLI: every command but `run`, whose own path is shorter (`prisn.ts`). One file a command, and only that of the
  * command that was typed is loaded; all of them for the help.
  */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help } from 'commander';
 import { nearest } from '../base/nearest.ts';
 import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
@@ -36,6 +36,9 @@ const commands: Readonly<Record<string, { readonly group: string; readonly load:
   version: { group: 'This machine:', load: async () => (await import('./version.ts')).versionCommand },
 };
 
+/** Of commander itself. */
+const help = new Help();
+
 /**
  * @param words the command line after `prisn`
  * @returns the exit code
@@ -51,6 +54,7 @@ export async function cli(words: readonly string[]): Promise<number> {
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, 'prisn: ').replace(/\n\(Did (.*)\)/, '; did $1')),
     })
+    .configureHelp({ subcommandTerm: (command) => help.subcommandTerm(command).replace(' [options]', '') })
     .addHelpText('after', examples);
   const [word = ''] = words;
   refuseUnknown(word);

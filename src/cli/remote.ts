@@ -10,8 +10,12 @@ export interface RemoteOptions {
 
 /** Adds `-n` and `--server`, and the examples below the help. */
 export function remoteCommand(command: Command, examples: readonly string[]): Command {
+  return serverWideCommand(command.option('-n, --namespace <name>', 'the namespace it is in (default: default)'), examples);
+}
+
+/** As `remoteCommand`, for what is in no namespace. */
+export function serverWideCommand(command: Command, examples: readonly string[]): Command {
   return command
-    .addOption(new Option('-n, --namespace <name>', 'the namespace it is in (default: default)'))
     .addOption(new Option('--server <address>', 'the server to talk to; without one, that of PRISN_SERVER, or a local one'))
     .addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}\n`).join('')}`.trimEnd());
 }

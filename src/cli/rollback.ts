@@ -11,6 +11,7 @@ interface RollbackOptions extends RemoteOptions {
 export function rollbackCommand(program: Command): void {
   const command = program
     .command('rollback')
+    .summary('make an earlier revision the present one again')
     .description('make an earlier revision of a deployment the present one again, as a new revision')
     .argument('<deployment>')
     .argument('[revision]', 'its number in prisn history; the one before the present without', revisionNumber)

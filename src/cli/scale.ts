@@ -1,4 +1,4 @@
-/** `prisn scale`: how many replicas a service has. */
+/** `prisn scale`: how many replicas a service has. The help does not list it, as a server without services refuses it. */
 import type { Command } from 'commander';
 import { write } from './output.ts';
 import { open, remoteCommand, type RemoteOptions, wholeNumber } from './remote.ts';
@@ -9,7 +9,7 @@ interface ScaleOptions extends RemoteOptions {
 
 export function scaleCommand(program: Command): void {
   const command = program
-    .command('scale')
+    .command('scale', { hidden: true })
     .description('set the number of replicas of a service')
     .argument('<deployment>')
     .requiredOption('--replicas <n>', 'how many', wholeNumber('--replicas', 0, 1000));

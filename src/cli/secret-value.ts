@@ -1,10 +1,10 @@
 /** Where the value of a secret comes from: one of a flag, a file, standard input, a question. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { messageOf, PrisnError } from '../base/error.ts';
 import { isTerminal } from '../base/terminal.ts';
-import { openHome } from './home.ts';
+import { cacheDir, openHome } from './home.ts';
 import { askHidden, canAsk } from './prompt.ts';
 import { say } from './say.ts';
 
@@ -68,8 +68,10 @@ function valueOf(content: string, source: string): string {
 
 /** A shell keeps what is typed, and so may the list of processes. Said once a home. */
 function warnOnce(): void {
-  const marker = join(openHome(process.env), 'warned-of-value-flag');
+  const marker = join(cacheDir(process.env), 'warned-of-value-flag');
   if (existsSync(marker)) return;
-  writeFileSync(marker, '');
+  openHome(process.env);
+  mkdirSync(dirname(marker), { recursive: true, mode: 0o700 });
+  writeFileSync(marker, '', { mode: 0o600 });
   say("--value stays in your shell's history; without it prisn asks for the value, or reads it from a pipe (this is said once)");
 }

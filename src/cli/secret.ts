@@ -59,6 +59,7 @@ export function secretCommand(program: Command): void {
 
 function writing(command: Command, description: string, examples: readonly string[]): Command {
   command
+    .summary(description)
     .description(`${description}. The value is taken from a flag, from standard input, or asked for`)
     .argument('<name>')
     .option('--value <value>', 'the value; it stays in the history of your shell')
@@ -67,7 +68,7 @@ function writing(command: Command, description: string, examples: readonly strin
     .addOption(resultOutput())
     .addHelpText(
       'after',
-      '\nOf a file or standard input with a single line, the newline at its end is no part of the value; several lines are kept as they are.',
+      '\nOf a file or standard input with a single line, the newline at its end is no part\nof the value; several lines are kept as they are.',
     );
   return remoteCommand(command, examples);
 }

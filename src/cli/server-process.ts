@@ -12,7 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type ErrorCode, PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import { isRunning, type ProcessId } from '../base/process-id.ts';
-import { type DaemonRecord, readRecord, type StartMode } from '../client/record.ts';
+import { type DaemonRecord, readRecord, type StartMode, storedRecord } from '../client/record.ts';
 import { settingNames, variableOf } from '../model/settings.ts';
 import { readableLine } from './log-lines.ts';
 import { programPath } from './program.ts';
@@ -67,6 +67,17 @@ export async function startServer(start: ServerStart): Promise<DaemonRecord> {
     } else if (waitedMs > startMs)
       throw new PrisnError('unavailable', `the server is not up after ${startMs / 1000} s; its log is ${logPath(start.home)}`);
   }
+}
+
+const byItself = { mode: 'auto', flags: [] } as const;
+
+/**
+ * Starts a server that a command needs, with the mode and the flags of the one before where its user started that in the
+ * background and did not stop it: it was killed, or is replaced.
+ * @throws as `startServer`
+ */
+export function startSuccessor(home: string, env: NodeJS.ProcessEnv, before = storedRecord(home)): Promise<DaemonRecord> {
+  return startServer({ home, env, ...(before?.mode === 'background' ? { mode: before.mode, flags: before.flags } : byItself) });
 }
 
 /** Asks a server to stop. @returns false when it was gone already */

@@ -117,6 +117,7 @@ async function stop(now: boolean): Promise<number> {
     signalServer(record);
   } else await tellProgress(record, waitUntilGone);
   while (!(await waitUntilGone(record, 60_000))) await pause(0);
+  await write(`prisn ${record.version} stopped\n`);
   return 0;
 }
 

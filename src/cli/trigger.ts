@@ -27,14 +27,15 @@ export function triggerCommand(program: Command, exit: (code: number) => void): 
   const command = program
     .command('trigger')
     .usage('<deployment> [options]')
+    .summary('run a deployment; prints an id, or with --wait the output')
     .description('run a deployment; prints the id of the execution, or with --wait its output')
     .argument('[deployment]', 'name or id of a job')
-    .option('--wait [time]', 'show its output and give its exit code; with =30s at most so long (exit code 124)')
+    .option('--wait [time]', 'show its output and give its exit code; =30s waits that long at most (exit code 124)')
     .addOption(new Option('-d, --detach', 'print the id at once (the default)').conflicts('wait'))
     .option('-e, --env <KEY=VALUE>', 'add a variable for this run (repeatable)', repeatable)
     .option('--input <json>', 'call its default export with this value')
-    .option('--arg <value>', 'an argument, in the place of the deployed ones (repeatable)', repeatable)
-    .option('--stdin', 'hand on standard input')
+    .option('--arg <value>', 'an argument, after the deployed ones (repeatable)', repeatable)
+    .option('--stdin', 'hand standard input on to it')
     .option('--timeout <duration>', 'end it after this time, in the place of the deployed one')
     .option('--idempotency-key <key>', 'run once, however often this is sent with the same key')
     .addOption(resultOutput());

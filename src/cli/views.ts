@@ -40,10 +40,15 @@ function whyText({ status, reason, queue_position: position }: ShownExecution): 
   return status === 'Failed' ? (reason ?? '') : '';
 }
 
-function tookText({ status, started_at, run_ms, duration_ms }: ShownExecution, now: number): string {
-  if (status === 'Running' && started_at !== undefined) return durationText(Math.max(0, now - Date.parse(started_at)));
-  const took = run_ms ?? duration_ms;
-  return took === undefined ? '' : durationText(took);
+/** Since it left the queue. */
+export function tookText(shown: ShownExecution, now = Date.now()): string {
+  const { status, started_at: started, prepare_ms: prepare = 0, start_ms: start = 0, run_ms: run } = shown;
+  if (started === undefined || status === 'Pending') return '';
+  if (status === 'Running') return durationText(Math.max(0, now - Date.parse(started)));
+  if (run !== undefined) return durationText(prepare + start + run);
+  // It ended before its code ran, or with its server.
+  const { duration_ms: duration, queued_ms: queued = 0 } = shown;
+  return duration === undefined ? '' : durationText(Math.max(0, duration - queued));
 }
 
 export const deploymentView: View<ShownDeployment> = {

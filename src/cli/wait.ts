@@ -14,6 +14,7 @@ interface WaitOptions extends RemoteOptions {
 export function waitCommand(program: Command, exit: (code: number) => void): void {
   const command = program
     .command('wait')
+    .summary('wait until executions have ended')
     .description('wait until executions have ended; the exit code is that of the program, of several the first that is not 0')
     .argument('<id...>', 'ids of executions')
     .option('--timeout <duration>', 'give up after this time (exit code 124); they go on');

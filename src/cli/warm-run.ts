@@ -31,9 +31,13 @@ const maxRequestBytes = 32 * 2 ** 20;
 /** Taken output is told in portions that keep the window open. */
 const toldBytes = outputWindow / 4;
 
-/** @param socketPath absolute path of the daemon's socket @returns never rejects */
-export function runWarm(socketPath: string, request: ForegroundRequest, io: WarmIo): Promise<WarmResult> {
-  return new WarmRun(connect(socketPath), request, io).result;
+/**
+ * @param socketPath absolute path of the daemon's socket
+ * @param version of prisn, which has to be the daemon's
+ * @returns never rejects
+ */
+export function runWarm(socketPath: string, version: string, request: ForegroundRequest, io: WarmIo): Promise<WarmResult> {
+  return new WarmRun(connect(socketPath), version, request, io).result;
 }
 
 class WarmRun {
@@ -49,14 +53,14 @@ class WarmRun {
   #seen = false;
   #taken = 0;
 
-  constructor(socket: Socket, request: ForegroundRequest, io: WarmIo) {
+  constructor(socket: Socket, version: string, request: ForegroundRequest, io: WarmIo) {
     this.#socket = socket;
     this.#request = request;
     this.#io = io;
     this.#giveUp = setTimeout(() => this.#lost('it does not answer'), answerMs);
     socket.write(
       `GET ${runPath} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: ${runProtocol}\r\n` +
-        `X-Prisn-Version: ${request.version}\r\n\r\n`,
+        `X-Prisn-Version: ${version}\r\n\r\n`,
     );
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('error', () => {});

@@ -15,8 +15,8 @@ export function warmRunner(env: NodeJS.ProcessEnv, explain: (line: string) => vo
   if (!socket) return undefined;
   return async (task, io) => {
     const [{ runWarm }, { versionText }] = await Promise.all([import('./warm-run.ts'), import('./version.ts')]);
-    const asked = { version: versionText(), node: nodeOf(process), place: placeOf(task.env, process.env), task };
-    const result = await runWarm(socket, asked, io);
+    const asked = { node: nodeOf(process), place: placeOf(task.env, process.env), task };
+    const result = await runWarm(socket, versionText(), asked, io);
     explain('outcome' in result ? 'the daemon held its isolate' : `not in the daemon, since ${result.declined}`);
     return 'outcome' in result ? result.outcome : undefined;
   };

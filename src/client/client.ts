@@ -70,7 +70,7 @@ export class Client {
   /**
    * Calls an operation.
    * @returns what it answers; undefined where that is nothing
-   * @throws PrisnError with the server's code; `unreachable`; the signal's reason when it is aborted
+   * @throws PrisnError with the server's code; `unreachable`, also at the end of an `AbortSignal.timeout`; another signal's reason when it is aborted
    */
   async call<Name extends OperationName>(name: Name, ...args: CallArguments<Name>): Promise<Output<Name>> {
     return (await this.exchange(name, ...args)).body;
@@ -158,9 +158,14 @@ export class Client {
   }
 
   #failure(error: unknown, signal: AbortSignal | undefined): unknown {
-    if (signal?.aborted) return signal.reason;
-    return unreachable(error, formatAddress(this.address), this.#advice);
+    if (signal?.aborted && !isTimeout(signal.reason)) return signal.reason;
+    return unreachable(signal?.aborted ? new Error('it does not answer in time') : error, formatAddress(this.address), this.#advice);
   }
+}
+
+/** What `AbortSignal.timeout` gives as its reason. */
+function isTimeout(reason: unknown): boolean {
+  return reason instanceof DOMException && reason.name === 'TimeoutError';
 }
 
 function fillPath(path: string, params: Scalars): string {

@@ -27,9 +27,14 @@ export interface DaemonRecord extends ProcessId {
 
 /** @returns the record of the daemon of this home, if that daemon is alive */
 export function readRecord(home: string): DaemonRecord | undefined {
+  const record = storedRecord(home);
+  return record && isRunning(record) ? record : undefined;
+}
+
+/** @returns the record of the last daemon of this home that is alive, or ended without stopping in order */
+export function storedRecord(home: string): DaemonRecord | undefined {
   try {
-    const record = JSON.parse(readFileSync(pathOf(home), 'utf8')) as DaemonRecord;
-    return isRunning(record) ? record : undefined;
+    return JSON.parse(readFileSync(pathOf(home), 'utf8')) as DaemonRecord;
   } catch {
     return undefined;
   }

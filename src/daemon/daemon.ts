@@ -27,7 +27,7 @@ import { holderEnvironment } from '../model/foreground-run.ts';
 import type { Settings } from '../model/settings.ts';
 import { acquireLock } from '../store/lock.ts';
 import { createWorkloads } from '../workload.ts';
-import { listenAt, parseAddr, type Place } from './address.ts';
+import { listenAt, type Place } from './address.ts';
 import { removeDrafts } from './backup.ts';
 import { type Folders, openDataDirectory } from './folders.ts';
 import { Holdings } from './holdings.ts';
@@ -104,11 +104,10 @@ class LocalDaemon implements Daemon {
   async start(): Promise<void> {
     const { log, home, mode, version } = this.#options;
     const settings = this.#settings;
-    const addr = parseAddr(settings.addr);
     const folders = openDataDirectory(settings.data_dir);
     await this.#lock(folders);
     const pool = this.#openPool();
-    const runs = new ForegroundRuns(pool, { env: holderEnvironment(this.#options.env), version });
+    const runs = new ForegroundRuns(pool, { env: holderEnvironment(this.#options.env) });
     const metrics = this.#openMetrics(pool, runs);
     const holdings = await this.#open(folders, pool, metrics);
 
@@ -119,7 +118,8 @@ class LocalDaemon implements Daemon {
     });
     this.#cleanUps.push('closing the API', () => api.close(lastAnswersMs));
     await api.listenSocket(settings.socket);
-    const place = addr ? await listenAt(api, addr, { ...this.#options, mayLack: mode === 'auto' }) : { address: null };
+    const { addr } = settings;
+    const place = addr === 'off' ? { address: null } : await listenAt(api, addr, { ...this.#options, mayLack: mode === 'auto' });
     const record = this.#recordOf(place);
     this.#record = record;
 

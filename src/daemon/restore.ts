@@ -10,19 +10,19 @@
  * through one. Code goes through the same door as an upload, which says whether it is what its name promises.
  */
 import { createWriteStream, existsSync, renameSync } from 'node:fs';
-import { chmod, mkdir, rm, symlink, utimes } from 'node:fs/promises';
+import { mkdir, rm, symlink, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import * as tar from 'tar-stream';
 import { errnoOf, messageOf, PrisnError } from '../base/error.ts';
+import { removeFolder } from '../base/remove-folder.ts';
 import { BundleStore } from '../bundles/store.ts';
 import { syncToDisk } from '../bundles/unpack.ts';
 import { Keyring } from '../secrets/keyring.ts';
 import { openStore, restoreStore } from '../store/store.ts';
 import { backupFormat, type BackupHead } from './backup.ts';
 import { type Folders, foldersIn, makeFolders } from './folders.ts';
-import { walk } from './walk.ts';
 
 /** What a backup replaces; `work` comes back empty. */
 const parts = ['store', 'bundles', 'logs', 'work', 'data', 'key'] as const;
@@ -44,7 +44,7 @@ export async function stageBackup(
   force: boolean,
 ): Promise<number> {
   const staging = join(root, 'restore.partial');
-  await removeTree(staging);
+  await removeFolder(staging);
   await mkdir(staging, { mode: 0o700 });
   try {
     const folders = foldersIn(staging);
@@ -57,7 +57,7 @@ export async function stageBackup(
     await syncToDisk(staging);
     return records;
   } catch (error) {
-    await removeTree(staging);
+    await removeFolder(staging);
     throw asRefusal(error);
   }
 }
@@ -74,20 +74,20 @@ export async function commitStaged({ root }: Folders): Promise<void> {
  * @returns whether there was one
  */
 export async function swapRestored({ root }: Folders): Promise<boolean> {
-  await removeTree(join(root, 'restore.partial'));
+  await removeFolder(join(root, 'restore.partial'));
   const ready = join(root, 'restore.ready');
   if (!existsSync(ready)) return false;
   const replaced = join(root, 'restore.replaced');
   await mkdir(replaced, { recursive: true, mode: 0o700 });
   for (const part of parts) {
     if (!existsSync(join(ready, part))) continue;
-    await removeTree(join(replaced, part));
+    await removeFolder(join(replaced, part));
     if (existsSync(join(root, part))) renameSync(join(root, part), join(replaced, part));
     renameSync(join(ready, part), join(root, part));
   }
   await syncToDisk(root);
-  await removeTree(ready);
-  await removeTree(replaced);
+  await removeFolder(ready);
+  await removeFolder(replaced);
   return true;
 }
 
@@ -182,10 +182,4 @@ function asRefusal(error: unknown): unknown {
     return new PrisnError('storage_full', 'no space is left to unpack the backup; nothing was changed', { cause: error });
   const isOwn = error instanceof PrisnError && error.code !== 'damaged';
   return isOwn ? error : refused(messageOf(error));
-}
-
-async function removeTree(path: string): Promise<void> {
-  // Folders of bundles are read-only.
-  for await (const found of walk(path)) if (found.kind === 'folder') await chmod(join(path, found.path), 0o700);
-  await rm(path, { recursive: true, force: true });
 }

@@ -24,18 +24,23 @@ export class Answer {
   readonly #body: ResponseBody;
   readonly #decide: (head: FunctionHead) => void;
   readonly #stop: () => void;
+  readonly #isPublic: boolean;
   #state: 'undecided' | 'answered' | 'refused' = 'undecided';
   #cgi: CgiReader | undefined;
   #stderr: Buffer = Buffer.alloc(0);
 
-  /** @param stop ends the program, whose answer is not wanted any more */
-  constructor(kind: WorkloadKind, body: ResponseBody, stop: () => void) {
+  /**
+   * @param stop ends the program, whose answer is not wanted any more
+   * @param isPublic whether its client may be anybody, who is not told why a program failed
+   */
+  constructor(kind: WorkloadKind, body: ResponseBody, stop: () => void, isPublic: boolean) {
     const { promise, resolve } = Promise.withResolvers<FunctionHead>();
     this.head = promise;
     this.#decide = resolve;
     this.#kind = kind;
     this.#body = body;
     this.#stop = stop;
+    this.#isPublic = isPublic;
     const stderr = (chunk: Uint8Array): void => this.#keepError(chunk);
     this.sink = kind === 'isolate' ? this.#handlerSink(stderr) : this.#cgiSink(stderr);
   }
@@ -115,6 +120,7 @@ export class Answer {
   }
 
   #sayWhy({ id, reason, exit_code, error }: Execution): string {
+    if (this.#isPublic) return `execution ${id} failed; its log has more`;
     const cause = reason === 'exit' ? `exited with ${exit_code}` : `failed (${reason})${error === undefined ? '' : `: ${error}`}`;
     const lines = this.#stderr.toString().trimEnd().split('\n').slice(-shownErrorLines).join('\n');
     return `execution ${id} ${cause}${lines === '' ? '' : `\n${lines}`}`;

@@ -10,9 +10,10 @@
  * take for one that never began. A program that went down with its host through no fault of its own, and did nothing
  * outside yet, runs again at once.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../base/error.ts';
+import { removeFolder } from '../base/remove-folder.ts';
 import type { BundleStore } from '../bundles/store.ts';
 import type { LogWriter } from '../logs/writer.ts';
 import type { Logs } from '../logs/logs.ts';
@@ -22,13 +23,13 @@ import type { Limits } from '../model/task.ts';
 import type { Mask } from '../secrets/mask.ts';
 import type { Executions } from '../store/executions.ts';
 import type { Clock } from './clock.ts';
+import { discardFolder } from './discard-folder.ts';
 import { causedBy, type Ending, failedToBegin, resultOf, stopped } from './ending.ts';
 import type { Journal } from './journal.ts';
 import { known } from './known.ts';
 import type { Live } from './live.ts';
 import type { Log } from './log.ts';
 import { Output } from './output.ts';
-import { removeFolder } from './remove-folder.ts';
 import type { PreparedWorkload, ProgramFiles, ProgramText, RunningWorkload, Workload, Workloads } from './ports.ts';
 import type { SecretEnv } from './secrets.ts';
 
@@ -176,7 +177,7 @@ export class Attempts {
       domain: namespace,
       program,
       args: spec.args,
-      env: { ...this.#ownEnv(live), ...secrets?.env, ...spec.env },
+      env: { ...spec.env, ...secrets?.env, ...this.#ownEnv(live) },
       cwd,
       ...inputsOf(live, spec),
       limits: limitsOf(spec),
@@ -197,6 +198,11 @@ export class Attempts {
     }
     const { bundle, entrypoint, runtime } = program;
     await this.#parts.bundles.copyTo(bundle, folder);
+    // What an earlier execution did to its folder must not keep every later one from running.
+    if (!existsSync(join(folder, entrypoint))) {
+      discardFolder(folder, this.#parts.log);
+      await this.#parts.bundles.copyTo(bundle, folder);
+    }
     return known({ folder, entrypoint, runtime });
   }
 
@@ -214,11 +220,11 @@ export class Attempts {
   }
 }
 
-/** A process has the body of a request as its standard input (RFC 3875, 4.2); an isolate has the request itself. */
+/** A process has the body of a request as its standard input (RFC 3875, 4.2). */
 function inputsOf({ call, kind }: Live, { input, stdin }: ExecutionSpec): Partial<Workload> {
   const text = stdin === undefined ? undefined : Buffer.from(stdin);
   if (!call) return known({ input, stdin: text });
-  return kind === 'isolate' ? known({ input, request: call.request }) : known({ input, stdin: text ?? call.request.body });
+  return known({ input, request: call.request, stdin: kind === 'process' ? (text ?? call.request.body) : undefined });
 }
 
 function limitsOf({ timeout_ms: timeoutMs, resources }: ExecutionSpec): Limits {

@@ -6,7 +6,7 @@ import { PrisnError } from '../base/error.ts';
 import { parseDuration } from '../base/units.ts';
 import type { DeploymentSpec, DeploymentType } from '../model/deployment.ts';
 import type { Resources, SecretReference } from '../model/execution.ts';
-import { checkEnvKeys, nameForm } from '../model/name.ts';
+import { checkApart, checkVariables } from './variables.ts';
 
 /** A whole deployment, as it is created or replaced. */
 export interface DeploymentFields {
@@ -47,7 +47,6 @@ export interface DeploymentChanges extends Omit<DeploymentFields, 'env' | 'label
 export type Configuration = Omit<DeploymentSpec, 'bundle' | 'entrypoint' | 'runtime' | 'chosen_runtime'>;
 
 const labelKeyForm = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/;
-const secretName = new RegExp(nameForm);
 
 /**
  * @param present the type of the deployment that is there by that name
@@ -66,11 +65,14 @@ export function configurationOf(fields: DeploymentChanges, present?: DeploymentT
   const timeout_ms = fields.timeout === undefined ? base?.timeout_ms : parseDuration(fields.timeout, 'timeout');
   const concurrency = fields.concurrency ?? base?.concurrency;
   const resources = { ...base?.resources, ...fields.resources };
+  const env = merged(base?.env, fields.env);
+  const secrets = fields.secrets ?? base?.secrets ?? [];
+  checkApart(env, secrets);
   return {
     type,
     args: fields.args ?? base?.args ?? [],
-    env: merged(base?.env, fields.env),
-    secrets: fields.secrets ?? base?.secrets ?? [],
+    env,
+    secrets,
     retries: fields.retries ?? base?.retries ?? 0,
     labels: merged(base?.labels, fields.labels),
     ...(timeout_ms !== undefined && { timeout_ms }),
@@ -99,23 +101,11 @@ function checkForm(fields: DeploymentChanges): void {
   for (const [i, arg] of (fields.args ?? []).entries())
     if (arg.includes('\0'))
       throw new PrisnError('usage', `args: number ${i + 1} contains a NUL byte, which no program can receive`);
-  checkEnvKeys(given(fields.env), 'env');
-  checkReferences(fields.secrets ?? []);
+  checkVariables(given(fields.env), fields.secrets ?? []);
   for (const [key, value] of Object.entries(given(fields.labels))) checkLabel(key, value);
   const { interval, timeout } = fields.health_check ?? {};
   if (interval !== undefined) parseDuration(interval, 'health_check.interval');
   if (timeout !== undefined) parseDuration(timeout, 'health_check.timeout');
-}
-
-function checkReferences(references: readonly SecretReference[]): void {
-  for (const { name: reference, env } of references) {
-    const [name = '', ...key] = reference.split('.');
-    if (!secretName.test(name) || key.includes(''))
-      throw new PrisnError('usage', `secrets: ${JSON.stringify(reference)} is neither the name of a secret nor name.key`);
-    checkEnvKeys({ [env]: '' }, 'secrets');
-    if (references.filter((other) => other.env === env).length > 1)
-      throw new PrisnError('usage', `secrets: ${env} is given more than one secret`);
-  }
 }
 
 function checkLabel(key: string, value: string): void {

@@ -7,7 +7,9 @@
 import { join } from 'node:path';
 import { messageOf, PrisnError } from '../base/error.ts';
 import { newId } from '../base/id.ts';
+import { removeFolder } from '../base/remove-folder.ts';
 import { sameSpec, specOf, type Deployment, type DeploymentSpec } from '../model/deployment.ts';
+import { checkLimits } from '../model/limits.ts';
 import { checkName, isDeploymentId } from '../model/name.ts';
 import type { DeploymentFilter, Deployments } from '../store/deployments.ts';
 import { placeOf, resolveCode, type CodeParts, type CodePlace } from './deployment-code.ts';
@@ -16,7 +18,6 @@ import { DeploymentRecords, type Change } from './deployment-records.ts';
 import { jobStatus, type DeploymentStatus } from './deployment-status.ts';
 import type { Executor } from './executor.ts';
 import type { WorkloadKind } from './ports.ts';
-import { removeFolder } from './remove-folder.ts';
 import { missingSecrets, type SecretUseCases } from './secrets.ts';
 
 export interface DeploymentParts extends CodeParts {
@@ -195,9 +196,16 @@ export class DeploymentUseCases {
   async #checked(namespace: string, configuration: Configuration, place: CodePlace): Promise<DeploymentSpec> {
     const missing = await this.#parts.secrets.missing(namespace, configuration.secrets);
     if (missing.length > 0) throw missingSecrets(namespace, missing);
-    const { runtime } = await resolveCode(this.#parts, place);
+    const resolved = await resolveCode(this.#parts, place);
+    checkLimits(resolved, configuration.resources ?? {});
     const { bundle, entrypoint, chosen_runtime } = place;
-    return { ...configuration, bundle, entrypoint, runtime, ...(chosen_runtime !== undefined && { chosen_runtime }) };
+    return {
+      ...configuration,
+      bundle,
+      entrypoint,
+      runtime: resolved.runtime,
+      ...(chosen_runtime !== undefined && { chosen_runtime }),
+    };
   }
 }
 

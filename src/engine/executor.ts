@@ -14,9 +14,10 @@ import { PrisnError } from '../base/error.ts';
 import { newId } from '../base/id.ts';
 import type { BundleStore } from '../bundles/store.ts';
 import type { Logs } from '../logs/logs.ts';
-import type { LogChunk } from '../logs/reader.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Execution, ExecutionSpec, SecretReference } from '../model/execution.ts';
+import { checkLimits } from '../model/limits.ts';
+import type { LogChunk } from '../model/output-text.ts';
 import type { FunctionRequest } from '../model/task.ts';
 import type { Mask } from '../secrets/mask.ts';
 import type { Deployments } from '../store/deployments.ts';
@@ -33,7 +34,8 @@ import type { Resolved, WorkloadKind, Workloads } from './ports.ts';
 import { Programs } from './programs.ts';
 import { Reading, type LogsQuery, type ShownOutput } from './reading.ts';
 import { Recovery } from './recovery.ts';
-import { discardFolder, Retention } from './retention.ts';
+import { discardFolder } from './discard-folder.ts';
+import { Retention } from './retention.ts';
 import { Runs } from './runs.ts';
 import type { SecretEnv } from './secrets.ts';
 import { acceptedRecord, specOf, type Submission } from './submission.ts';
@@ -131,16 +133,16 @@ export class Executor {
 
   /**
    * Accepts an execution: when this resolves, it is on the disk and will end, whatever happens to the server.
-   * @throws PrisnError `busy`, `unavailable` (both with retryAfterS), `cannot_run`, `no_runtime`, `not_found` (a bundle),
-   * `conflict` (an idempotency key with another body), `too_large`, `storage_full`
+   * @throws PrisnError `busy`, `unavailable` (both with retryAfterS), `cannot_run`, `no_runtime`, `unsupported` (a limit), `not_found`
+   * (a bundle), `conflict` (an idempotency key with another body), `too_large`, `storage_full`
    */
   async submit(submission: Submission): Promise<Execution> {
     this.#checkServing();
     const { namespace, idempotency } = submission;
-    const resolved = await this.#programs.resolve(submission);
+    const spec = specOf(submission, this.#options.timeoutMs);
+    const resolved = await this.#resolve(submission, spec);
     const giveBack = this.#runs.reserve();
     try {
-      const spec = specOf(submission, this.#options.timeoutMs);
       const nowMs = this.#parts.clock.now();
       const record = acceptedRecord(submission, resolved, { id: newId('exec', nowMs), nowMs, nodeId: this.#options.nodeId });
       const created = await this.#journal.create(record, spec, idempotency && { namespace, ...idempotency });
@@ -190,10 +192,10 @@ export class Executor {
     const id = newId('exec', clock.now());
     const accept = async (call: Call): Promise<Live> => {
       this.#checkServing();
-      const resolved = await this.#programs.resolve(submission);
+      const spec = { ...specOf(submission, this.#options.timeoutMs), retries: 0 };
+      const resolved = await this.#resolve(submission, spec);
       this.#checkServing();
       this.#runs.reserve()();
-      const spec = { ...specOf(submission, this.#options.timeoutMs), retries: 0 };
       const record = acceptedRecord(submission, resolved, { id, nowMs: clock.now(), nodeId: this.#options.nodeId });
       metrics.accepted(record);
       const live = new Live({ ...liveFields(submission, record, 0, resolved), retries: 0, spec, call }, clock);
@@ -224,6 +226,12 @@ export class Executor {
     await within(clock, cancelMs, allEnded);
     this.#programs.forget(deploymentId);
     discardFolder(join(this.#options.workDir, deploymentId), log);
+  }
+
+  async #resolve(submission: Submission, { resources = {} }: ExecutionSpec): Promise<Resolved> {
+    const resolved = await this.#programs.resolve(submission);
+    checkLimits(resolved, resources);
+    return resolved;
   }
 
   #checkServing(): void {

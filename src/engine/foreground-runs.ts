@@ -27,8 +27,6 @@ export interface ForegroundPool {
 export interface ForegroundRunsOptions {
   /** The environment of the isolate hosts: `holderEnvironment`. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Of prisn. */
-  readonly version: string;
   /** Connections at once, 8 a core by default; further clients run their programs themselves. */
   readonly limit?: number;
   /** How long a client may take to say what it wants. */
@@ -59,10 +57,10 @@ export class ForegroundRuns {
 
   constructor(
     pool: ForegroundPool,
-    { env, version, limit = 8 * availableParallelism(), silenceMs = 5000 }: ForegroundRunsOptions,
+    { env, limit = 8 * availableParallelism(), silenceMs = 5000 }: ForegroundRunsOptions,
   ) {
     this.#pool = pool;
-    this.#accepts = { version, node: nodeOf(process), place: placeOf(env, env) };
+    this.#accepts = { node: nodeOf(process), place: placeOf(env, env) };
     this.#limit = limit;
     this.#silenceMs = silenceMs;
   }
@@ -74,7 +72,7 @@ export class ForegroundRuns {
 
   /**
    * Serves one client to the end of its run.
-   * @param socket after the answer 101 to its upgrade
+   * @param socket after the answer 101 to its upgrade, which is for clients of the same version only
    * @param head what came with the upgrade already
    */
   serve(socket: Duplex, head: Buffer): void {
@@ -122,7 +120,7 @@ class Connection {
     clearTimeout(this.#silence);
     const refusal: Refusal = { why };
     this.#socket.resume();
-    this.#socket.end(encodeFrame(frameTypes.refused, JSON.stringify(refusal)));
+    this.#finish(encodeFrame(frameTypes.refused, JSON.stringify(refusal)));
   }
 
   #cut(): void {
@@ -171,9 +169,8 @@ class Connection {
     return true;
   }
 
-  #reasonAgainst({ version, node, place, task }: ForegroundRequest): string | undefined {
+  #reasonAgainst({ node, place, task }: ForegroundRequest): string | undefined {
     const accepts = this.#accepts;
-    if (version !== accepts.version) return `the server is prisn ${accepts.version}`;
     if (node !== accepts.node) return `the server runs on node ${accepts.node}`;
     if (place.timeZone !== accepts.place.timeZone) return `the server has another time zone (${shownZone(accepts.place)})`;
     if (place.locale !== accepts.place.locale) return `the server has another language (${accepts.place.locale || 'none'})`;
@@ -228,7 +225,12 @@ class Connection {
 
   #end(outcome: Outcome): void {
     if (this.#socket.destroyed) return;
-    this.#socket.end(encodeFrame(frameTypes.end, JSON.stringify(this.#told(outcome))));
+    this.#finish(encodeFrame(frameTypes.end, JSON.stringify(this.#told(outcome))));
+  }
+
+  /** Says the last word; a client that does not hang up has its connection closed all the same. */
+  #finish(last: Buffer): void {
+    this.#socket.end(last, () => this.#socket.destroy());
   }
 
   #told(outcome: Outcome): Outcome {

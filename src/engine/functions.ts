@@ -25,6 +25,8 @@ export interface FunctionClient {
   /** Ends the call, also before there is an answer. */
   readonly signal?: AbortSignal;
   readonly remoteAddress?: string;
+  /** May be anybody: is told that a program failed, not why. */
+  readonly isPublic?: boolean;
 }
 
 export class Functions {
@@ -45,13 +47,13 @@ export class Functions {
     namespace: string,
     nameOrId: string,
     request: FunctionRequest,
-    { signal, remoteAddress }: FunctionClient = {},
+    { signal, remoteAddress, isPublic = false }: FunctionClient = {},
   ): Promise<FunctionResponse> {
     const deployment = await this.#deployments.get(namespace, nameOrId);
     const kind = await this.#deployments.kindOf(deployment);
     const env = kind === 'process' ? { env: unlessConfigured(cgiVariables(request, remoteAddress), deployment) } : {};
     const body = new ResponseBody({ taken: (bytes) => call.taken(bytes), abandoned: () => call.cancel() });
-    const answer = new Answer(kind, body, () => call.cancel());
+    const answer = new Answer(kind, body, () => call.cancel(), isPublic);
     const call = this.#executor.call(
       { namespace: deployment.namespace, deployment, trigger: 'function', ...env },
       request,

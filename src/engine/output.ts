@@ -1,6 +1,6 @@
 /** What one attempt writes: masked into its log, and for a function call to its client too. */
 import type { LogEnd, LogWriter } from '../logs/writer.ts';
-import type { Stream } from '../logs/entry.ts';
+import type { Stream } from '../model/output-text.ts';
 import type { Mask, Masker } from '../secrets/mask.ts';
 import type { Call, Live } from './live.ts';
 import type { WorkloadSink } from './ports.ts';

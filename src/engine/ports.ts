@@ -48,7 +48,7 @@ export interface Workload {
   /** JSON text for a default export that is a function. */
   readonly input?: string;
   readonly stdin?: Uint8Array;
-  /** For a program that answers HTTP: it is called with this request. */
+  /** For a program that answers HTTP: it is called with this request, whose body a process has as `stdin` too. */
   readonly request?: FunctionRequest;
   readonly limits: Limits;
 }

@@ -1,8 +1,9 @@
 /** Executions as they are shown: with their place in the queue, their output, and logs that go on over attempts. */
 import { PrisnError } from '../base/error.ts';
 import type { Logs } from '../logs/logs.ts';
-import type { LogChunk, LogQuery } from '../logs/reader.ts';
+import type { LogQuery } from '../logs/reader.ts';
 import { hasEnded, type Execution } from '../model/execution.ts';
+import type { LogChunk } from '../model/output-text.ts';
 import type { Executions } from '../store/executions.ts';
 import { attemptId } from './attempt.ts';
 import { known } from './known.ts';

@@ -2,11 +2,12 @@
  * Takes away what is old, in small steps beside everything else: ended executions by age and number with their logs,
  * idempotency keys, work folders that nobody runs in, and bundles that nothing refers to.
  */
-import { renameSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { errnoOf, messageOf } from '../base/error.ts';
+import { discardFolder } from './discard-folder.ts';
 import type { BundleStore } from '../bundles/store.ts';
 import type { Logs } from '../logs/logs.ts';
 import type { Deployments } from '../store/deployments.ts';
@@ -16,7 +17,6 @@ import { attemptId } from './attempt.ts';
 import type { Clock } from './clock.ts';
 import type { Live } from './live.ts';
 import type { Log } from './log.ts';
-import { removeFolder } from './remove-folder.ts';
 
 export interface RetentionParts {
   readonly executions: Pick<Executions, 'prune'>;
@@ -136,19 +136,9 @@ export class Retention {
   }
 }
 
-/** Makes a folder vanish at once, and takes its content away in the background. */
-export function discardFolder(folder: string, log: Log): void {
-  const gone = folder.endsWith('.gone') ? folder : `${folder}.${process.hrtime.bigint()}.gone`;
-  try {
-    if (gone !== folder) renameSync(folder, gone);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') log.warn({ folder }, `a work folder stays behind: ${messageOf(error)}`);
-    return;
-  }
-  removeFolder(gone).catch((error: unknown) => log.warn({ folder: gone }, `a work folder stays behind: ${messageOf(error)}`));
-}
-
+/** Of a folder itself: what a program put a link in the place of is not ours to look into. */
 async function namesIn(folder: string): Promise<string[]> {
+  if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
   return readdir(folder).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return [];
     throw error;

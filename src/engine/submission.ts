@@ -21,7 +21,7 @@ export interface Submission {
   readonly name?: string;
   /** Added to the deployment's. */
   readonly args?: readonly string[];
-  /** Added to the deployment's, and wins over it. */
+  /** Added to the deployment's, and wins over it, but not over a secret. */
   readonly env?: Readonly<Record<string, string>>;
   /** Added to the deployment's. */
   readonly secrets?: readonly SecretReference[];

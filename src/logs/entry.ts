@@ -11,9 +11,7 @@
  * one. Whatever was left out, for whatever reason, shows as a gap in the positions.
  */
 import { crc32 } from 'node:zlib';
-
-export const streams = ['stdout', 'stderr'] as const;
-export type Stream = (typeof streams)[number];
+import { streams, type Stream } from '../model/output-text.ts';
 
 export interface LogEntry {
   readonly stream: Stream;

@@ -9,8 +9,9 @@
 import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decode, type LogEntry, type Stream } from './entry.ts';
-import { Gaps, type LogChunk, type LogQuery, lastLines, select, textOf } from './reader.ts';
+import { type LogChunk, type Stream, textOf } from '../model/output-text.ts';
+import { decode, type LogEntry } from './entry.ts';
+import { Gaps, type LogQuery, lastLines, select } from './reader.ts';
 import { readSegments } from './segments.ts';
 import { type LogLimits, LogWriter, logLimits } from './writer.ts';
 

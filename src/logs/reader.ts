@@ -1,5 +1,6 @@
-/** What of a log a reader asks for, and the forms in which it is given out. */
-import type { LogEntry, Stream } from './entry.ts';
+/** What of a log a reader asks for. */
+import type { LogChunk, Stream } from '../model/output-text.ts';
+import type { LogEntry } from './entry.ts';
 
 export interface LogQuery {
   readonly stream?: Stream;
@@ -7,16 +8,6 @@ export interface LogQuery {
   readonly since?: number;
   /** The last so many lines of the output as it came, both streams together; 0 for none of what is there already. */
   readonly tail?: number;
-}
-
-/** A piece of output, as it came. */
-export interface LogChunk {
-  readonly stream: Stream;
-  /** ms since 1970 */
-  readonly time: number;
-  readonly bytes: Uint8Array;
-  /** Bytes of the stream right before these that are missing: for the limit, or since the reader was too slow. */
-  readonly missed: number;
 }
 
 /** Turns positions into the number of bytes that are missing, over what one reader sees of a log. */
@@ -76,47 +67,4 @@ function afterLineEnd(bytes: Uint8Array, nth: number): number {
   let at = 0;
   for (let i = 0; i < nth; i++) at = bytes.indexOf(newline, at) + 1;
   return at;
-}
-
-/** A piece of output as text, valid Unicode whatever the program wrote. */
-export interface TextChunk extends Omit<LogChunk, 'bytes'> {
-  readonly text: string;
-}
-
-/** Decodes UTF-8 across the chunks of a stream; each byte that is none becomes U+FFFD (WHATWG Encoding). */
-export async function* asText(chunks: AsyncIterable<LogChunk>): AsyncGenerator<TextChunk> {
-  const decoders = { stdout: newDecoder(), stderr: newDecoder() };
-  let last: TextChunk | undefined;
-  for await (const { bytes, ...chunk } of chunks) {
-    const decoder = decoders[chunk.stream];
-    // What is missing may have been the rest of a character.
-    const cut = chunk.missed > 0 ? decoder.decode() : '';
-    if (cut !== '') yield { ...chunk, missed: 0, text: cut };
-    last = { ...chunk, text: decoder.decode(bytes, { stream: true }) };
-    if (last.text !== '' || last.missed > 0) yield last;
-  }
-  for (const stream of ['stdout', 'stderr'] as const) {
-    const text = decoders[stream].decode();
-    if (text !== '' && last) yield { stream, time: last.time, missed: 0, text };
-  }
-}
-
-function newDecoder(): TextDecoder {
-  return new TextDecoder('utf-8', { ignoreBOM: true });
-}
-
-/** The line that stands for missing output in a text. */
-export function markOf(missed: number): string {
-  return `[prisn: ${missed} bytes of output left out]\n`;
-}
-
-/** @returns each stream as one text; a line says where and how much is missing */
-export async function textOf(chunks: AsyncIterable<LogChunk>): Promise<Record<Stream, string>> {
-  const texts = { stdout: '', stderr: '' };
-  for await (const { stream, text, missed } of asText(chunks)) {
-    const before = texts[stream];
-    const mark = missed === 0 ? '' : `${before === '' || before.endsWith('\n') ? '' : '\n'}${markOf(missed)}`;
-    texts[stream] = before + mark + text;
-  }
-  return texts;
 }

@@ -11,7 +11,8 @@
 import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../base/error.ts';
-import { decode, encode, headerBytes, type LogEntry, maxEntryBytes, type Stream, streams } from './entry.ts';
+import { type Stream, streams } from '../model/output-text.ts';
+import { decode, encode, headerBytes, type LogEntry, maxEntryBytes } from './entry.ts';
 
 /** One file, and the entries that are on the way to it. */
 export class Segment {

@@ -7,7 +7,8 @@
  * yet waits in memory, within the same limits as on the disk, and what the limits drop is never written.
  */
 import { messageOf } from '../base/error.ts';
-import { encode, headerBytes, type LogEntry, maxEntryBytes, type Stream } from './entry.ts';
+import type { Stream } from '../model/output-text.ts';
+import { encode, headerBytes, type LogEntry, maxEntryBytes } from './entry.ts';
 import { Follower } from './follower.ts';
 import { readSegments, Segment } from './segments.ts';
 

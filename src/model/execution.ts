@@ -8,6 +8,7 @@
  *    └──retry────┘
  * ```
  */
+import type { ProcessId } from '../base/process-id.ts';
 import type { Reason } from './outcome.ts';
 
 export const executionStatuses = ['Pending', 'Running', 'Completed', 'Failed'] as const;
@@ -80,14 +81,8 @@ export interface Resources {
   readonly pids?: number;
 }
 
-/** A process for good: a pid alone may by now be a stranger's. */
-export interface ProcessRecord {
-  readonly pid: number;
-  /** Field 22 of /proc/PID/stat. */
-  readonly start: string;
-  /** The boot's id. */
-  readonly boot: string;
-}
+/** As it is stored. */
+export type ProcessRecord = ProcessId;
 
 /** Puts the value of a secret into a variable. */
 export interface SecretReference {

@@ -2,8 +2,6 @@
 import type { IsolateTask } from './task.ts';
 
 export interface ForegroundRequest {
-  /** Of prisn. */
-  readonly version: string;
   /** As `nodeOf` tells it: what the program sees of its engine must not depend on where it runs. */
   readonly node: string;
   /** What isolates take from the process that they live in. */

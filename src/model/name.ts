@@ -37,6 +37,11 @@ export function checkEnvKeys(env: Readonly<Record<string, string>>, field: strin
         'usage',
         `${field}: ${shown(key)} is not the name of a variable; letters, digits and _, no digit first`,
       );
+    if (key.startsWith('PRISN_'))
+      throw new PrisnError(
+        'usage',
+        `${field}: ${shown(key)} is not yours to give, PRISN_… are set by prisn; choose another name`,
+      );
     if (value.includes('\0')) throw new PrisnError('usage', `${field}: ${key} contains a NUL byte, which no program can receive`);
   }
 }

@@ -7,6 +7,7 @@
  */
 import { PrisnError } from '../base/error.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from '../base/units.ts';
+import { formatListenAddress, type ListenAddress, parseListenAddress } from './listen-address.ts';
 
 /** How values are written, checked and shown. */
 interface Kind<T> {
@@ -17,8 +18,12 @@ interface Kind<T> {
   format(value: T): string;
 }
 
-const text: Kind<string> = { value: '<text>', parse: (value) => value, format: (value) => value };
 const path: Kind<string> = { value: '<path>', parse: nonEmpty, format: (value) => value };
+const address: Kind<ListenAddress | 'off'> = {
+  value: '<host:port>',
+  parse: (value, name) => (value === 'off' ? value : parseListenAddress(value, name)),
+  format: (value) => (value === 'off' ? value : formatListenAddress(value)),
+};
 const duration: Kind<number> = { value: '<duration>', parse: parseDuration, format: formatDuration };
 const bytes: Kind<number> = { value: '<size>', parse: parseBytes, format: formatBytes };
 const names: Kind<readonly string[]> = {
@@ -77,7 +82,11 @@ function setting<T>(kind: Kind<T>, value: T | ((surroundings: Surroundings) => T
 }
 
 export const settings = {
-  addr: setting(text, '127.0.0.1:7331', 'where HTTP is served: a loopback address with a port, or off for the socket alone'),
+  addr: setting(
+    address,
+    { host: '127.0.0.1', port: 7331 },
+    'where HTTP is served: a loopback address with a port, or off for the socket alone',
+  ),
   socket: setting(path, ({ home }) => `${home}/prisn.sock`, 'path of the unix socket'),
   data_dir: setting(path, ({ home }) => `${home}/data`, 'folder of everything that is stored'),
   log_level: setting(choice(['debug', 'info', 'warn', 'error']), 'info', 'what the server tells in its log'),

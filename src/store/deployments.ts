@@ -71,7 +71,7 @@ export class Deployments {
   /** As it was at each of its last revisions, newest first. */
   async revisions(id: string): Promise<Deployment[]> {
     const history: Deployment[] = [];
-    for await (const row of this.#store.range({ prefix: prefixOf('revision', id), reverse: true })) history.push(fromJson(row));
+    for await (const row of this.#store.range({ prefix: prefixOf('revision', id), reverse: true, skipDamaged: true })) history.push(fromJson(row));
     return history;
   }
 
@@ -83,7 +83,7 @@ export class Deployments {
     const items: Deployment[] = [];
     let total = 0;
     const prefix = namespace === undefined ? prefixOf('deployment') : prefixOf('deployment', namespace);
-    for await (const row of this.#store.range({ prefix })) {
+    for await (const row of this.#store.range({ prefix, skipDamaged: true })) {
       const deployment = fromJson<Deployment>(row);
       if (type !== undefined && deployment.type !== type) continue;
       if (label && deployment.labels[label.key] !== label.value) continue;

@@ -48,13 +48,13 @@ export function counterKeys(execution: Owner & { readonly id: string }, status: 
 export async function* endedIds(store: KeyValue, filter: ExecutionFilter, before: string | undefined): AsyncGenerator<string> {
   const prefix = prefixOf('by', ...scopeOf(filter), filter.status ?? 'all');
   const bound = before === undefined ? {} : { before: prefix + before };
-  for await (const { key } of store.range({ prefix, after: prefix + sinceOf(filter), ...bound, reverse: true }))
+  for await (const { key } of store.range({ prefix, after: prefix + sinceOf(filter), ...bound, reverse: true, skipDamaged: true }))
     yield lastPart(key);
 }
 
 /** Oldest first; all. */
 export async function* oldestIds(store: KeyValue): AsyncGenerator<string> {
-  for await (const { key } of store.range({ prefix: prefixOf('by', '*', '*', 'all') })) yield lastPart(key);
+  for await (const { key } of store.range({ prefix: prefixOf('by', '*', '*', 'all'), skipDamaged: true })) yield lastPart(key);
 }
 
 /** How many that have ended the filter lets through. */
@@ -65,10 +65,12 @@ export async function countEnded(store: KeyValue, filter: ExecutionFilter): Prom
   for (const status of ['Completed', 'Failed'] as const) {
     if (filter.status !== undefined && filter.status !== status) continue;
     const counters = prefixOf('count', ...scopeOf(filter), status);
-    for await (const counter of store.range({ prefix: counters, after: counters + slot })) total += counterValue(counter);
+    for await (const counter of store.range({ prefix: counters, after: counters + slot, skipDamaged: true }))
+      total += counterValue(counter);
     if (slot === '') continue;
     const rows = prefixOf('by', ...scopeOf(filter), status);
-    for await (const _ of store.range({ prefix: rows, after: rows + since, before: `${rows}${slot}~` })) total++;
+    const bounds = { after: rows + since, before: `${rows}${slot}~` };
+    for await (const _ of store.range({ prefix: rows, ...bounds, skipDamaged: true })) total++;
   }
   return total;
 }

@@ -33,6 +33,8 @@ const moves: Readonly<Record<ExecutionStatus, readonly ExecutionStatus[]>> = {
 };
 
 const readStep = 500;
+/** A damaged record must not take the others along: it is left out of lists, and `health` and `get` tell of it. */
+const skipDamaged = { skipDamaged: true };
 
 type Unfinished = Owner & { readonly status: ExecutionStatus; readonly order: number };
 
@@ -67,11 +69,12 @@ export class Executions {
   static async open(store: KeyValue, idempotency: Idempotency): Promise<Executions> {
     const executions = new Executions(store, idempotency);
     const rows: [id: string, order: number][] = [];
-    for await (const { key, revision } of store.range({ prefix: prefixOf('unfinished') })) rows.push([lastPart(key), revision]);
+    const marks = store.range({ prefix: prefixOf('unfinished'), ...skipDamaged });
+    for await (const { key, revision } of marks) rows.push([lastPart(key), revision]);
     rows.sort(([, a], [, b]) => a - b);
     for (let i = 0; i < rows.length; i += readStep) {
       const part = rows.slice(i, i + readStep);
-      const found = await store.getMany(part.map(([id]) => recordKey(id)));
+      const found = await store.getMany(part.map(([id]) => recordKey(id)), skipDamaged);
       for (const [j, [id, order]] of part.entries()) {
         const stored = found[j];
         if (stored) executions.#unfinished.set(id, { ...unfinishedOf(fromJson<Execution>(stored)), order });
@@ -203,7 +206,7 @@ export class Executions {
       if (ids.push(id) > limit) break;
     }
     const page = ids.slice(0, limit);
-    const [found, total] = await Promise.all([this.#store.getMany(page.map(recordKey)), this.#total(filter)]);
+    const [found, total] = await Promise.all([this.#store.getMany(page.map(recordKey), skipDamaged), this.#total(filter)]);
     const items = found.flatMap((stored) => (stored ? [fromJson<Execution>(stored)] : []));
     const last = page.at(-1);
     return { items, total, ...(ids.length > limit && last !== undefined && { next: cursorOf(last) }) };
@@ -213,7 +216,7 @@ export class Executions {
   async unfinished(status?: 'Pending' | 'Running'): Promise<Versioned<Execution>[]> {
     const wanted = [...this.#unfinished].filter(([, one]) => status === undefined || one.status === status);
     const ids = wanted.toSorted(([, a], [, b]) => a.order - b.order).map(([id]) => id);
-    const found = await this.#store.getMany(ids.map(recordKey));
+    const found = await this.#store.getMany(ids.map(recordKey), skipDamaged);
     return found.flatMap((stored) => (stored ? [versioned<Execution>(stored)] : []));
   }
 
@@ -229,7 +232,7 @@ export class Executions {
     for await (const id of oldestIds(this.#store)) {
       if (!this.#unfinished.has(id) && ids.push(id) >= limit) break;
     }
-    const found = (await this.#store.getMany(ids.map(recordKey))).flatMap((stored) =>
+    const found = (await this.#store.getMany(ids.map(recordKey), skipDamaged)).flatMap((stored) =>
       stored ? [versioned<Execution>(stored)] : [],
     );
     const hasAged = ({ completed_at, created_at }: Execution): boolean => Date.parse(completed_at ?? created_at) < beforeMs;

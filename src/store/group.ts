@@ -81,10 +81,10 @@ export interface Plan {
 }
 
 /** The keys whose present state decides about a group. */
-export function keysToRead(batches: readonly Batch[]): string[] {
-  const keys = new Set<string>();
-  for (const { expect = [], add = [] } of batches) for (const { key } of [...expect, ...add]) keys.add(key);
-  return [...keys];
+export function keysToRead(batches: readonly Batch[]): { conditions: string[]; counters: string[] } {
+  const conditions = new Set(batches.flatMap(({ expect = [] }) => expect.map(({ key }) => key)));
+  const counters = new Set(batches.flatMap(({ add = [] }) => add.map(({ key }) => key)));
+  return { conditions: [...conditions], counters: [...counters] };
 }
 
 /**

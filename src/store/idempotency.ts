@@ -74,15 +74,15 @@ export class Idempotency {
    */
   async prune(limit: number, nowMs = Date.now()): Promise<number> {
     const expired: string[] = [];
-    const range = { prefix: prefixOf('claim-expiry'), before: keyOf('claim-expiry', numberPart(nowMs + 1)), limit };
+    const range = { prefix: prefixOf('claim-expiry'), before: keyOf('claim-expiry', numberPart(nowMs + 1)), limit, skipDamaged: true };
     for await (const { key } of this.#store.range(range)) expired.push(key);
     const rows = expired.map((key) => {
       const [, , namespace = ''] = key.split('/');
       return keyOf('claim', decodeURIComponent(namespace), lastPart(key));
     });
-    const found = await this.#store.getMany(rows);
+    const found = await this.#store.getMany(rows, { skipDamaged: true });
     // A key that is claimed again meanwhile is not deleted: then this step fails, and the next one sees it.
-    const expect = rows.map((key, i) => ({ key, revision: found[i]?.revision ?? null }));
+    const expect = rows.flatMap((key, i) => (found[i] ? [{ key, revision: found[i].revision }] : []));
     const gone = rows.filter((_, i) => found[i] && fromJson<Claim>(found[i]).expires_at_ms <= nowMs);
     if (expired.length > 0) await this.#store.write({ expect, delete: [...expired, ...gone] }, { durable: false });
     return expired.length;

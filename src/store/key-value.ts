@@ -46,13 +46,20 @@ export interface Range {
   /** Last key first. */
   readonly reverse?: boolean;
   readonly limit?: number;
+  /** Leaves damaged values out, instead of failing at the first. */
+  readonly skipDamaged?: boolean;
 }
 
 export interface KeyValue {
   /** @throws PrisnError `damaged` when the value is not the one that was written, `unavailable` */
   get(key: string): Promise<Stored | undefined>;
-  /** In the order of `keys`. */
-  getMany(keys: readonly string[]): Promise<(Stored | undefined)[]>;
+  /**
+   * In the order of `keys`.
+   * @param options `skipDamaged` gives undefined for a damaged value, for those to whom the others matter more; what it was
+   * stays known to the engine
+   * @throws PrisnError as `get`
+   */
+  getMany(keys: readonly string[], options?: { readonly skipDamaged?: boolean }): Promise<(Stored | undefined)[]>;
   /**
    * @returns the revision of the first value that the batch puts
    * @throws PrisnError `conflict` when a condition fails, `too_large`, `storage_full`, `unavailable`, `busy`. After the last

@@ -113,10 +113,10 @@ export class LevelStore implements KeyValue {
     return stored;
   }
 
-  async getMany(keys: readonly string[]): Promise<(Stored | undefined)[]> {
+  async getMany(keys: readonly string[], { skipDamaged = false } = {}): Promise<(Stored | undefined)[]> {
     for (const key of keys) checkKey(key);
     const found = await this.#read(() => this.#database.getMany([...keys]));
-    return found.map((framed, i) => framed && this.#unframe(keys[i] ?? '', framed));
+    return found.map((framed, i) => framed && this.#unframe(keys[i] ?? '', framed, skipDamaged));
   }
 
   async write(batch: Batch, { durable }: { durable: boolean }): Promise<number> {
@@ -125,7 +125,7 @@ export class LevelStore implements KeyValue {
     return this.#commits.add(batch, durable);
   }
 
-  async *range({ prefix, after = '', before, reverse = false, limit = -1 }: Range): AsyncGenerator<Entry> {
+  async *range({ prefix, after = '', before, reverse = false, limit = -1, skipDamaged = false }: Range): AsyncGenerator<Entry> {
     const begin = prefix || firstKey;
     const first = after >= begin ? { gt: after } : { gte: begin };
     const end = before !== undefined && before < `${prefix}\x7f` ? before : `${prefix}\x7f`;
@@ -135,7 +135,10 @@ export class LevelStore implements KeyValue {
       for (;;) {
         const entries = await this.#read(() => iterator.nextv(step));
         if (entries.length === 0) return;
-        for (const [key, framed] of entries) yield { key, ...this.#unframe(key, framed) };
+        for (const [key, framed] of entries) {
+          const stored = this.#unframe(key, framed, skipDamaged);
+          if (stored) yield { key, ...stored };
+        }
       }
     } finally {
       await iterator.close();
@@ -191,9 +194,7 @@ export class LevelStore implements KeyValue {
     const batches = group.map(({ batch }) => batch);
     try {
       if (this.#failure) await this.#reopen();
-      const keys = keysToRead(batches);
-      const present = keys.length > 0 ? await this.getMany(keys) : [];
-      const plan = planGroup(batches, new Map(keys.map((key, i) => [key, present[i]])), this.#mark.revision);
+      const plan = planGroup(batches, await this.#stateOf(batches), this.#mark.revision);
       const durable = group.some((write, i) => write.durable && typeof plan.outcomes[i] === 'number');
       if (plan.outcomes.some((outcome) => typeof outcome === 'number')) await this.#apply(plan, durable);
       for (const [i, { resolve, reject }] of group.entries()) {
@@ -207,6 +208,16 @@ export class LevelStore implements KeyValue {
       if (failure.code === 'damaged' && group.length > 1) for (const write of group) await this.#commit([write]);
       else for (const { reject } of group) reject(failure);
     }
+  }
+
+  /** A condition on a damaged record cannot be judged; a damaged counter begins anew, since nothing could end otherwise. */
+  async #stateOf(batches: readonly Batch[]): Promise<Map<string, Stored | undefined>> {
+    const { conditions, counters } = keysToRead(batches);
+    const [expected, counted] = await Promise.all([this.getMany(conditions), this.getMany(counters, { skipDamaged: true })]);
+    const state = new Map<string, Stored | undefined>();
+    for (const [i, key] of counters.entries()) state.set(key, counted[i]);
+    for (const [i, key] of conditions.entries()) state.set(key, expected[i]);
+    return state;
   }
 
   async #apply({ changes, revision }: Plan, durable: boolean): Promise<void> {
@@ -255,10 +266,11 @@ export class LevelStore implements KeyValue {
     }
   }
 
-  #unframe(key: string, framed: Buffer): Stored {
+  #unframe(key: string, framed: Buffer, skipDamaged: boolean): Stored | undefined {
     const stored = unframe(key, framed);
     if (stored) return stored;
-    void this.#ledger.report(`the record ${key} is damaged`);
+    void this.#ledger.report(`the record ${JSON.stringify(key)} is damaged`);
+    if (skipDamaged) return undefined;
     throw new PrisnError('damaged', `the stored record ${key} is damaged; restore a backup`);
   }
 }

@@ -12,6 +12,8 @@ import { fromJson, keyOf, lastPart, prefixOf, toJson } from './keyspace.ts';
 const markKey = 'rebuilding';
 const stepSize = 500;
 const nothing = new Uint8Array();
+/** What is damaged is passed over, as if it were lost too. */
+const skipDamaged = { skipDamaged: true };
 
 /** @param lostWrites whether the engine found that writes are missing */
 export async function rebuildIfNeeded(store: KeyValue, lostWrites: boolean): Promise<void> {
@@ -21,11 +23,14 @@ export async function rebuildIfNeeded(store: KeyValue, lostWrites: boolean): Pro
     await inSteps(store, prefix, async (entries) => [{ delete: entries.map(({ key }) => key) }]);
   await inSteps(store, prefixOf('execution'), async (entries) => {
     const executions = entries.map((entry) => fromJson<Execution>(entry));
-    const marks = await store.getMany(executions.map(({ id }) => keyOf('unfinished', id)));
+    const marks = await store.getMany(executions.map(({ id }) => keyOf('unfinished', id)), skipDamaged);
     return executions.map((one, i) => rowsOf(one, marks[i] !== undefined));
   });
   await inSteps(store, prefixOf('unfinished'), async (entries) => {
-    const records = await store.getMany(entries.map(({ key }) => keyOf('execution', lastPart(key))));
+    const records = await store.getMany(
+      entries.map(({ key }) => keyOf('execution', lastPart(key))),
+      skipDamaged,
+    );
     return [{ delete: entries.flatMap(({ key }, i) => (records[i] ? [] : [key])) }];
   });
   await inSteps(store, prefixOf('deployment'), async (entries) => [
@@ -52,6 +57,6 @@ async function inSteps(store: KeyValue, prefix: string, change: (entries: readon
     if (entries.length > 0) await store.write(joinBatches(...(await change(entries))), { durable: false });
     entries = [];
   };
-  for await (const entry of store.range({ prefix })) if (entries.push(entry) === stepSize) await flush();
+  for await (const entry of store.range({ prefix, ...skipDamaged })) if (entries.push(entry) === stepSize) await flush();
   await flush();
 }

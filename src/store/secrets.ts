@@ -93,7 +93,7 @@ export class Secrets {
   async list(namespace?: string): Promise<SealedSecret[]> {
     const secrets: SealedSecret[] = [];
     const prefix = namespace === undefined ? prefixOf('secret') : prefixOf('secret', namespace);
-    for await (const row of this.#store.range({ prefix })) secrets.push(fromJson(row));
+    for await (const row of this.#store.range({ prefix, skipDamaged: true })) secrets.push(fromJson(row));
     return secrets;
   }
 

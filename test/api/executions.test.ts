@@ -176,6 +176,23 @@ test('a key that is not printable or too long is refused', async (t) => {
   }
 });
 
+test('variables that are not the caller’s to give are refused', async (t) => {
+  const running = await Running.start(t);
+  const secrets = [{ name: 'db', env: 'DB' }];
+  const cases = [
+    [{ env: { PRISN_DATA: '/etc' } }, /^env: "PRISN_DATA" .* set by prisn/],
+    [{ secrets: [{ name: 'db', env: 'PRISN_API' }] }, /^secrets: "PRISN_API" .* set by prisn/],
+    [{ secrets: [{ name: 'a b', env: 'A' }] }, /^secrets: "a b" is neither/],
+    [{ env: { DB: '1' }, secrets }, /^DB is given by env and by the secret db/],
+  ] as const;
+  for (const [fields, says] of cases) {
+    const body = JSON.stringify({ source: '1', runtime: 'js', ...fields });
+    const { status, json } = await running.ask(path, { method: 'POST', body });
+    assert.equal(status, 400);
+    assert.match(json.message, says);
+  }
+});
+
 test('a full queue is told with 503 and when to try again', async (t) => {
   const running = await Running.start(t, {
     executor: {

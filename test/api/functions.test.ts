@@ -202,12 +202,50 @@ test('a public host reaches functions from any page, and a preflight is theirs t
   assert.deepEqual(methods, ['OPTIONS', 'POST']);
 });
 
+test('a page that a function serves beside the API has no origin, whatever the function says; under a public host it has', async (t) => {
+  const own: [string, string][] = [
+    ['content-type', 'text/html'],
+    ['content-security-policy', "default-src 'self'"],
+  ];
+  const running = await Running.start(
+    t,
+    { functions: { call: async () => answering({ headers: own, body: bytesOf('<script>') }) } },
+    { publicHosts: ['fn.localhost'] },
+  );
+  const beside = await running.ask('/fn/page');
+  assert.equal(
+    beside.headers['content-security-policy'],
+    "default-src 'self', sandbox allow-scripts allow-forms allow-popups",
+  );
+  const { headers } = await running.ask('/fn/page', { headers: { host: `fn.localhost:${running.port}` } });
+  assert.equal(headers['content-security-policy'], "default-src 'self'");
+  // What such a page asks for.
+  const refused = await running.ask('/api/v1/executions', { method: 'POST', headers: { origin: 'null' }, body: '{}' });
+  assert.equal(refused.status, 403);
+  const { status, json } = await running.ask('/fn/page', { headers: { 'sec-fetch-site': 'cross-site' } });
+  assert.equal(status, 403);
+  assert.match(json.message, /public_host, such as fn\.localhost/);
+});
+
+test('only who comes by the name of a public host may be anybody', async (t) => {
+  const seen: unknown[] = [];
+  const call: Parameters<typeof Running.start>[1] = {
+    functions: { call: async (...[, , , client]) => (seen.push(client?.isPublic), answering({})) },
+  };
+  const running = await Running.start(t, call, { publicHosts: ['hooks.example.com'] });
+  await running.ask('/fn/hello', { headers: { host: 'Hooks.Example.com:443' } });
+  await running.ask('/fn/hello');
+  assert.deepEqual(seen, [true, false]);
+});
+
 test('back-pressure reaches the function: what nobody reads is not written', async (t) => {
   let written = 0;
+  const begun = Promise.withResolvers<void>();
   async function* endless(): AsyncGenerator<Uint8Array> {
     for (;;) {
       yield Buffer.alloc(2 ** 20);
       written++;
+      begun.resolve();
     }
   }
   const running = await Running.start(t, { functions: { call: async () => answering({ body: endless() }) } });
@@ -215,6 +253,7 @@ test('back-pressure reaches the function: what nobody reads is not written', asy
   t.after(() => request.destroy());
   const [response] = await once(request.end(), 'response');
   response.pause();
+  await begun.promise;
   // A stalled write stays stalled: the count settles below what the kernel can hold.
   let last = -1;
   while (written !== last) {

@@ -9,7 +9,7 @@ const host = 'localhost:7331';
 
 function refusedFor(target: string, rawHeaders: readonly string[], door: Door = tcp): string | undefined {
   try {
-    guard({ method: 'GET', target, rawHeaders }, door);
+    guard({ target, rawHeaders }, door);
     return undefined;
   } catch (error) {
     assert.ok(error instanceof PrisnError);

@@ -86,8 +86,8 @@ test('a path that the system cannot take, or where others may put their own, is 
 
 test('only addresses of the loopback interface are listened on', async (t) => {
   const api = await open(t);
-  for (const host of ['0.0.0.0', '::', '192.168.1.1', 'example.com', '127.0.0.1.example.com', ''])
-    await assert.rejects(api.listenTcp(host, 0), refusedWith('usage', /may be reached from other machines/));
+  for (const host of ['0.0.0.0', '::', '192.168.1.1', 'example.com', '127.0.0.1.example.com', '127.0.0.256', ''])
+    await assert.rejects(api.listenTcp(host, 0), refusedWith('usage', /can be reached from other machines/));
 });
 
 test('a port that is taken is told with the address', async (t) => {
@@ -119,11 +119,31 @@ test('a foreground run gets the connection after its upgrade, on the socket alon
 
   const refusedAs = async (request: string) => (await text(connect(path).end(request))).split('\r\n\r\n')[1] ?? '';
   assert.equal(JSON.parse(await refusedAs(ask('1.2.4'))).code, 'conflict');
-  assert.equal(JSON.parse(await refusedAs(ask('1.2.3', 'websocket'))).code, 'usage');
   assert.equal(JSON.parse(await refusedAs(ask('1.2.3', 'prisn-run', '/other'))).code, 'not_found');
   const overTcp = await text(connect(port, '127.0.0.1').end(ask('1.2.3').replace('Host: x', `Host: localhost:${port}`)));
   assert.match(overTcp, /^HTTP\/1\.1 403 /);
   assert.equal(served.length, 1);
+});
+
+test('an offer of another protocol on the socket is left alone', async (t) => {
+  const path = new Scratch(t).path('prisn.sock');
+  const api = await open(t);
+  await api.listenSocket(path);
+  for (const upgrade of ['h2c', 'websocket']) {
+    const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade, 'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA' };
+    assert.equal((await askAt({ socketPath: path }, '/health', { headers })).status, 200);
+  }
+});
+
+test('a refused upgrade is closed also for a client that does not hang up', { timeout: 10_000 }, async (t) => {
+  const path = new Scratch(t).path('prisn.sock');
+  const api = await open(t);
+  await api.listenSocket(path);
+  const socket = connect({ path, allowHalfOpen: true });
+  t.after(() => socket.destroy());
+  socket.resume().write('GET /run HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: prisn-run\r\n\r\n');
+  await once(socket, 'end');
+  while (api.inFlight > 0) await new Promise(setImmediate);
 });
 
 async function readUntil(socket: Socket, wanted: string, onHead: () => void): Promise<string> {

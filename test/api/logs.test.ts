@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PrisnError } from '../../src/base/error.ts';
-import type { LogChunk } from '../../src/logs/reader.ts';
+import type { LogChunk } from '../../src/model/output-text.ts';
 import type { Execution } from '../../src/model/execution.ts';
 import { aDeployment, anExecution, Running } from './harness.ts';
 
@@ -153,14 +153,17 @@ test('a client that leaves ends its reading', async (t) => {
 
 test('a client that does not read holds its reading up, and nobody else', async (t) => {
   let read = 0;
+  const begun = Promise.withResolvers<void>();
   async function* endless(): AsyncGenerator<LogChunk> {
     for (;;) {
       yield out(Buffer.alloc(2 ** 20, 'x'));
       read++;
+      begun.resolve();
     }
   }
   const running = await Running.start(t, { executor: { logs: async () => endless() } });
   const response = await fetch(`http://127.0.0.1:${running.port}${path}`, { headers: { accept: 'text/plain' } });
+  await begun.promise;
   let last = -1;
   while (read !== last) {
     last = read;

@@ -38,6 +38,18 @@ describe('the command line', () => {
     });
   }
 
+  test('the help has a line for each command, and none for what is of no use yet', async () => {
+    const { stdout } = await prisn(['--help']);
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 100, line);
+    assert.match(stdout, /^ {2}deploy <path> +deploy a file or a folder/m);
+    assert.doesNotMatch(stdout, /scale/);
+    assert.match((await prisn(['scale', '--help'])).stdout, /^Usage: prisn scale/);
+  });
+
+  test('the help of deploy shows no default that is none', async () => {
+    assert.doesNotMatch((await prisn(['deploy', '--help'])).stdout, /\[\]/);
+  });
+
   test('the help of run names every option', async () => {
     const { stdout } = await prisn(['run', '--help']);
     for (const { long, help } of runOptions) assert.ok(stdout.includes(long) && stdout.includes(help), long);

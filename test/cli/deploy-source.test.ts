@@ -81,6 +81,23 @@ describe('what goes up', () => {
     assert.match(describeSource(source, true), / {2}f8\.py {2}0 bytes\n/);
   });
 
+  test('of a file that needs what is not there comes with a note', async () => {
+    const files = { 'bad.js': "import './nothere.js'; import 'left-pad'" };
+    const source = await sourceOf(`${folder('incomplete', files)}/bad.js`, undefined);
+    const notes =
+      "note: bad.js imports './nothere.js', which is not there; that import will fail\n" +
+      "note: bad.js imports 'left-pad', a package: those are installed where it runs and do not come along\n";
+    assert.equal(describeSource(source, false), `1 file, 40 bytes: bad.js\n${notes}`);
+    assert.equal(describeSource(source, true), `1 file, 40 bytes:\n  bad.js  40 bytes\n${notes}`);
+  });
+
+  test('has few of many notes, and all when that is asked for', async () => {
+    const imports = Array.from({ length: 7 }, (_, i) => `import './gone${i}.js';`).join('\n');
+    const source = await sourceOf(`${folder('lacking', { 'lacking.js': imports })}/lacking.js`, undefined);
+    assert.match(describeSource(source, false), /gone4\.js'.*\nnote: and 2 more; -v shows all\n$/);
+    assert.equal(describeSource(source, true).match(/^note: /gm)?.length, 7);
+  });
+
   test('must be there', async () => {
     await assert.rejects(sourceOf(scratch.path('missing.py'), undefined), { code: 'cannot_run', message: /does not exist/ });
   });

@@ -93,7 +93,7 @@ describe('prisn describe', () => {
     await server.prisn(['wait', id]);
     const { stdout } = await server.prisn(['describe', id]);
     assert.match(stdout, /^Status: +Failed \(exit code 9\)$/m);
-    assert.match(stdout, /^ {2}took +queue [\d.]+ms, prepare [\d.]+m?s, .*run [\d.]+m?s$/m);
+    assert.match(stdout, /^ {2}waited +[\d.]+m?s\n {2}took +[\d.]+m?s: prepare [\d.]+m?s, .*run [\d.]+m?s$/m);
     assert.match(stdout, /^Last of stderr\n {2}last words$/m);
   });
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { needs } from '../machine.ts';
@@ -40,6 +41,7 @@ describe('prisn secret create', () => {
     assert.deepEqual([first.code, first.stdout], [0, 'by-flag: created; deploy with --secret by-flag:VARIABLE\n']);
     assert.match(first.stderr, /^prisn: --value stays in your shell's history/);
     assert.equal((await server.prisn(['secret', 'create', 'by-flag-2', '--value', 'x'])).stderr, '');
+    assert.equal(statSync(join(server.home, 'cache/warned-of-value-flag')).mode & 0o777, 0o600);
     assert.equal(await valueOf('by-flag'), 'supersecret');
   });
 

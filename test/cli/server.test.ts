@@ -32,7 +32,8 @@ test('a server is started, shown and stopped', async (t) => {
   assert.match(again.stdout, /runs already/);
   assert.equal((await home.prisn(['server', 'start', '--queue', '1'])).code, 6);
 
-  assert.equal((await home.prisn(['server', 'stop'])).code, 0);
+  const stopped = await home.prisn(['server', 'stop']);
+  assert.deepEqual([stopped.code, stopped.stdout], [0, `prisn ${record.version} stopped\n`]);
   assert.ok(!isAlive(record.pid));
   assert.equal(home.record(), undefined);
   assert.ok(!existsSync(record.socket));
@@ -46,6 +47,22 @@ test('many commands at once start one server', needsProc, async (t) => {
   assert.equal(home.log.match(/is ready/g)?.length, 1);
   await home.kill();
   await until('none takes its place', () => carriersOf('PRISN_HOME', home.path).length === 0);
+});
+
+test('after a crash the next server has the mode and the flags of server start, and after a stop it has not', async (t) => {
+  const home = new Home(t);
+  const modeAndFlags = async (): Promise<unknown[]> => {
+    const { code, stderr } = await home.prisn(['get', 'executions']);
+    assert.equal(code, 0, stderr);
+    return [home.record()?.mode, home.record()?.flags];
+  };
+  assert.equal((await home.prisn(['server', 'start', '--concurrency', '3'])).code, 0);
+  const { pid } = home.record() ?? {};
+  await home.kill();
+  assert.deepEqual(await modeAndFlags(), ['background', ['--concurrency', '3']]);
+  assert.notEqual(home.record()?.pid, pid);
+  assert.equal((await home.prisn(['server', 'stop'])).code, 0);
+  assert.deepEqual(await modeAndFlags(), ['auto', []]);
 });
 
 test('PRISN_DAEMON=off keeps a command from starting one, and says what to do', async (t) => {
@@ -93,6 +110,15 @@ test('a port that is taken stops an explicit start and names the holder; one tha
     new RegExp(`note +${address} is taken by process ${process.pid}`),
   );
   assert.match(home.log, /HTTP is served on the socket alone/);
+});
+
+test('a port that another server has is said to be that', needsProc, async (t) => {
+  const first = new Home(t);
+  assert.equal((await first.prisn(['server', 'start'])).code, 0);
+  const { address, pid } = first.record() ?? {};
+  const refused = await new Home(t).prisn(['server', 'start'], { env: { PRISN_ADDR: `${address}` } });
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, new RegExp(`${address} is taken by a prisn server, process ${pid}; end it, or choose another`));
 });
 
 test('settings that cannot be are refused with the words of the server', async (t) => {

@@ -7,7 +7,6 @@ import type { Duplex } from 'node:stream';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { IsolatePool } from '../../sandbox/isolate/pool.ts';
 import { encodeFrame } from '../../src/base/frames.ts';
-import { versionText } from '../../src/cli/version.ts';
 import { foregroundDomain, foregroundHostBytes, ForegroundRuns } from '../../src/engine/foreground-runs.ts';
 import { full } from '../full.ts';
 import { prisn, type Result, root, type RunOptions, startPrisn } from '../prisn.ts';
@@ -22,7 +21,7 @@ const pool = new IsolatePool({
   maxDomainBytes: { [foregroundDomain]: foregroundHostBytes(totalmem(), 200 * 2 ** 20) },
   env: place,
 });
-const runs = new ForegroundRuns(pool, { env: place, version: versionText() });
+const runs = new ForegroundRuns(pool, { env: place });
 let server: WarmServer;
 
 before(async () => {

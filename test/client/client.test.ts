@@ -187,6 +187,12 @@ test('a refusal in the middle of an upload is what is told', async (t) => {
   await assert.rejects(client.call('uploadBundle', { upload }), { code: 'too_large' });
 });
 
+test('a server that does not answer in time is unreachable', async (t) => {
+  const client = await clientOf(t, () => undefined);
+  for (const call of [client.call('listNodes', {}, AbortSignal.timeout(20)), client.page('/ready', AbortSignal.timeout(20))])
+    await assert.rejects(call, { code: 'unreachable', message: /does not answer in time/ });
+});
+
 test('an aborted call ends with the reason of its signal, and a stream that is left closes its connection', async (t) => {
   const closed = Promise.withResolvers<void>();
   const client = await clientOf(t, (request, response) => {

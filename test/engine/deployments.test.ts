@@ -141,6 +141,9 @@ describe('a deployment', () => {
       [{ args: ['a', 'b\0'] }, 'args: number 2'],
       [{ env: { 'A-B': '' } }, 'env:', 'A-B'],
       [{ env: { A: '\0' } }, 'env:', 'A'],
+      [{ env: { PRISN_DATA: '/etc' } }, 'env:', 'PRISN_DATA', 'set by prisn'],
+      [{ secrets: [{ name: 'db', env: 'PRISN_API' }] }, 'secrets:', 'PRISN_API', 'set by prisn'],
+      [{ env: { A: '1' }, secrets: [{ name: 'db', env: 'A' }] }, 'A is given by env and by the secret db'],
       [{ secrets: [{ name: 'a b', env: 'A' }] }, 'secrets:', 'a b'],
       [{ secrets: [{ name: 'db.', env: 'A' }] }, 'secrets:', 'db.'],
       [{ secrets: [{ name: 'db', env: '1A' }] }, 'secrets:', '1A'],
@@ -179,6 +182,8 @@ describe('a deployment', () => {
         deployments.put('default', 'backup', { ...code, ...fields }),
         refused('unsupported', `${Object.keys(fields)[0]}:`, 'not part of this version'),
       );
+    const isolated = { bundle: await world.upload({ 'a.js': '' }), entrypoint: 'a.js', resources: { cpu: 1 } };
+    await assert.rejects(deployments.put('default', 'backup', isolated), refused('unsupported', 'deploy it with runtime node'));
     const disk = { ...code, resources: { disk_mb: 1 } };
     await assert.rejects(deployments.put('default', 'backup', disk), refused('unsupported', 'resources.disk_mb'));
     await deployments.put('default', 'backup', { ...code, type: 'job' });

@@ -191,6 +191,20 @@ describe('a submission', () => {
     await late.store.close();
   });
 
+  test('is refused with a limit that nothing can hold where it runs', async (t) => {
+    await withEngine(new Scratch(t), {}, async ({ executor, programs }) => {
+      const program = { source: '1', runtime: 'javascript' };
+      for (const resources of [{ cpu: 1 }, { pids: 100 }])
+        await assert.rejects(executor.submit(script({ program, resources })), {
+          code: 'unsupported',
+          message: /; deploy it with runtime node$/,
+        });
+      const few = { program: { source: '1', runtime: 'node' }, resources: { pids: 2 } };
+      await assert.rejects(executor.submit(script(few)), { code: 'unsupported', message: /at least 16/ });
+      assert.deepEqual([programs.runs.length, executor.counts()], [0, { running: 0, pending: 0 }]);
+    });
+  });
+
   test('takes from its deployment what it does not say itself', async (t) => {
     const programs = new Programs();
     programs.play = (run) => run.exit();
@@ -211,7 +225,7 @@ describe('a submission', () => {
         name: 'backup',
         revision: 7,
         args: ['--all'],
-        env: { LEVEL: 'deployment', A: '1' },
+        env: { LEVEL: 'deployment', A: '1', PRISN_DATA: '/etc' },
         secrets,
         chosen_runtime: 'bash',
         timeout_ms: 5000,
@@ -221,7 +235,7 @@ describe('a submission', () => {
         namespace: 'default',
         deployment,
         args: ['now'],
-        env: { A: '2' },
+        env: { A: '2', TOKEN: 'shown' },
         resources: { memory_mb: 128 },
         stdin: 'text',
         trigger: 'cli',
@@ -244,7 +258,7 @@ describe('a submission', () => {
         PRISN_API: 'http://127.0.0.1:7331',
         PRISN_DATA: workload.env['PRISN_DATA'],
         TOKEN: 'hidden',
-        LEVEL: 'deployment',
+        LEVEL: 'secret',
         A: '2',
       });
       assert.deepEqual(workload.limits, { timeoutMs: 5000, memoryBytes: 128 * 2 ** 20, pids: 10 });

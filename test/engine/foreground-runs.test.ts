@@ -60,8 +60,8 @@ class Client {
   readonly #frames: Frame[] = [];
   readonly closed: Promise<unknown>;
 
-  constructor(path: string) {
-    this.socket = connect(path);
+  constructor(path: string, allowHalfOpen: boolean) {
+    this.socket = connect({ path, allowHalfOpen });
     this.closed = once(this.socket, 'close');
     this.socket.on('error', () => {});
     this.socket.on('data', (chunk: Buffer) => this.#frames.push(...this.#reader.read(chunk)));
@@ -88,7 +88,6 @@ const task: IsolateTask = {
   limits: {},
 };
 const request: ForegroundRequest = {
-  version: '1.2.3',
   node: nodeOf(process),
   place: { timeZone: 'UTC', locale: 'C.UTF-8' },
   task,
@@ -97,7 +96,7 @@ const request: ForegroundRequest = {
 async function serving(t: TestContext, options: Partial<ForegroundRunsOptions> = {}) {
   const pool = new Pool();
   const env = { TZ: 'UTC', LC_ALL: '', LANG: 'C.UTF-8' };
-  const runs = new ForegroundRuns(pool, { env, version: '1.2.3', ...options });
+  const runs = new ForegroundRuns(pool, { env, ...options });
   const path = new Scratch(t).path('socket');
   const server = createServer({ allowHalfOpen: true }, (socket) => runs.serve(socket, Buffer.alloc(0))).listen(path);
   await once(server, 'listening');
@@ -105,8 +104,8 @@ async function serving(t: TestContext, options: Partial<ForegroundRunsOptions> =
   return {
     pool,
     runs,
-    client: () => {
-      const client = new Client(path);
+    client: ({ allowHalfOpen = false } = {}) => {
+      const client = new Client(path, allowHalfOpen);
       t.after(() => client.socket.destroy());
       return client;
     },
@@ -165,9 +164,22 @@ test('a client that goes away stops its program', async (t) => {
   }
 });
 
+test('a client that does not hang up does not keep its place', { timeout: 10_000 }, async (t) => {
+  for (const [node, last] of [
+    [request.node, 'E'],
+    ['v1 /bin/node', 'N'],
+  ] as const) {
+    const { pool, runs, client: newClient } = await serving(t);
+    void pool.started.then(({ exited }) => exited.resolve({ reason: 'exit', exitCode: 0 }));
+    const client = newClient({ allowHalfOpen: true });
+    client.send(['R', JSON.stringify({ ...request, node })]);
+    assert.equal((await client.frame())[0], last);
+    while (runs.count > 0) await new Promise(setImmediate);
+  }
+});
+
 describe('refused, for the client to run it itself, is', () => {
   const others: readonly (readonly [string, Partial<ForegroundRequest>, RegExp])[] = [
-    ['another version', { version: '1.2.4' }, /prisn 1\.2\.3/],
     ['another node', { node: 'v1 /bin/node' }, /on node/],
     ['another time zone', { place: { ...request.place, timeZone: 'Asia/Tokyo' } }, /time zone/],
     ['another language', { place: { ...request.place, locale: 'de_DE.UTF-8' } }, /language/],
@@ -203,7 +215,7 @@ describe('cut off is a client', () => {
   const starts: Readonly<Record<string, Uint8Array>> = {
     'that starts with another frame': encodeFrame('A', u32(1)),
     'whose run is no JSON': encodeFrame('R', '{'),
-    'whose run has no task': encodeFrame('R', '{"version":"1.2.3"}'),
+    'whose run has no task': encodeFrame('R', '{"node":"v26"}'),
     'whose task has a program of another form': encodeFrame('R', JSON.stringify({ ...request, task: { ...task, program: [] } })),
     'whose task has arguments that are no text': encodeFrame('R', JSON.stringify({ ...request, task: { ...task, args: [1] } })),
     'whose task is an HTTP request': encodeFrame('R', JSON.stringify({ ...request, task: { ...task, request: {} } })),

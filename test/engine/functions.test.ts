@@ -254,6 +254,20 @@ describe('a function whose program is a handler', () => {
     assert.deepEqual([silent.status, (await errorOf(silent)).message], [502, 'execution exec-1 ended without an answer']);
   });
 
+  test('tells anybody that it failed, and not why', async (t) => {
+    for (const extension of ['js', 'py'] as const) {
+      const hook = await openHook(t, extension);
+      const program = hook.next();
+      const calling = hook.call({}, { isPublic: true });
+      (await program)
+        .say('at /home/ada/secret.js\n', 'stderr')
+        .end({ status: 'Failed', reason: 'invalid', error: 'no secret db' });
+      const response = await calling;
+      const { code, message } = await errorOf(response);
+      assert.deepEqual([response.status, code, message], [502, 'invalid', 'execution exec-1 failed; its log has more']);
+    }
+  });
+
   test('whose head no client may see is a 502', async (t) => {
     const hook = await openHook(t, 'js');
     const heads = [

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { followerBytes } from '../../src/logs/follower.ts';
 import { Logs } from '../../src/logs/logs.ts';
-import { asText, type LogChunk, textOf } from '../../src/logs/reader.ts';
+import { asText, type LogChunk, textOf } from '../../src/model/output-text.ts';
 import { type LogLimits, logLimits, type LogWriter } from '../../src/logs/writer.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text);

@@ -3,9 +3,10 @@ import { PrisnError } from '../../base/error.ts';
 import { parseDuration } from '../../base/units.ts';
 import { known } from '../../engine/known.ts';
 import type { Submission } from '../../engine/submission.ts';
+import { checkApart, checkVariables } from '../../engine/variables.ts';
 import type { Deployment } from '../../model/deployment.ts';
 import { hasEnded } from '../../model/execution.ts';
-import { checkEnvKeys, checkName, isDeploymentId } from '../../model/name.ts';
+import { checkName, isDeploymentId } from '../../model/name.ts';
 import { routes } from '../contract/routes.ts';
 import type { ExecutionFields, Input, Output, ShownExecution } from '../contract/schemas.ts';
 import { listOf, nameOrId, namespaceOf, pageOf, sinceMs, waitMs } from '../inputs.ts';
@@ -89,7 +90,8 @@ function checkProgram({ deployment_id, source, bundle, runtime, entrypoint }: Ex
 function submissionOf(body: ExecutionFields, deployment: Deployment | undefined, call: Call): Submission {
   const { name, args, env, secrets, stdin, timeout, retries, resources, trigger = 'api' } = body;
   if (name !== undefined) checkName(name, 'name');
-  if (env) checkEnvKeys(env, 'env');
+  checkVariables(env ?? {}, secrets ?? []);
+  checkApart(env ?? {}, secrets ?? []);
   if (resources?.disk_mb !== undefined)
     throw new PrisnError('unsupported', 'resources.disk_mb: cannot be enforced here; leave it out');
   const input = call.field('input');

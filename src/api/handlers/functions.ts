@@ -5,9 +5,10 @@ import { known } from '../../engine/known.ts';
 import type { FunctionResponse } from '../../engine/functions.ts';
 import type { FunctionRequest } from '../../model/task.ts';
 import { refusal } from '../errors.ts';
+import { isPublicHost } from '../guard.ts';
 import { nameOrId, namespaceOf } from '../inputs.ts';
 import type { RequestLives } from '../lives.ts';
-import type { ApiParts } from '../parts.ts';
+import type { ApiOptions, ApiParts } from '../parts.ts';
 import { write } from '../stream.ts';
 
 interface Target {
@@ -15,16 +16,24 @@ interface Target {
   readonly name: string;
 }
 
-export async function registerFunctions(app: FastifyInstance, { functions, log }: ApiParts, lives: RequestLives): Promise<void> {
+export async function registerFunctions(
+  app: FastifyInstance,
+  { functions, log }: ApiParts,
+  lives: RequestLives,
+  { publicHosts }: Pick<ApiOptions, 'publicHosts'>,
+): Promise<void> {
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     for (const url of ['/fn/:name', '/fn/:name/*', '/ns/:namespace/fn/:name', '/ns/:namespace/fn/:name/*'])
       scope.all(url, async (request, reply) => {
         const { namespace, name } = request.params as Target;
-        const client = known({ signal: lives.signalOf(reply.raw), remoteAddress: request.raw.socket.remoteAddress });
+        const { remoteAddress } = request.raw.socket;
+        // The socket has no address, and is its owner's.
+        const isPublic = remoteAddress !== undefined && isPublicHost(request.headers.host, publicHosts);
+        const client = known({ signal: lives.signalOf(reply.raw), remoteAddress, isPublic });
         const response = await functions.call(namespaceOf({ namespace }), nameOrId(name, 'name'), requestOf(request), client);
-        await answer(request, reply, response).catch((error: unknown) => {
+        await answer(request, reply, response, isPublic).catch((error: unknown) => {
           response.cancel();
           if (!reply.raw.headersSent) throw error;
           log.debug(
@@ -64,9 +73,9 @@ function authorityOf(headers: readonly (readonly [string, string])[]): string {
   return /^[\w.-]+(?::\d{1,5})?$|^\[[\da-f:.]+\](?::\d{1,5})?$/i.test(host) ? host : 'localhost';
 }
 
-async function answer(request: FastifyRequest, reply: FastifyReply, response: FunctionResponse): Promise<void> {
+async function answer(request: FastifyRequest, reply: FastifyReply, response: FunctionResponse, isPublic: boolean): Promise<void> {
   const { raw } = reply;
-  writeHead(raw, response);
+  writeHead(raw, response, isPublic);
   reply.hijack();
   raw.flushHeaders();
   const hasBody = request.method !== 'HEAD' && response.status !== 204 && response.status !== 304;
@@ -77,8 +86,14 @@ async function answer(request: FastifyRequest, reply: FastifyReply, response: Fu
   raw.end();
 }
 
+/**
+ * Takes a page its origin, which would be that of the API: what it asks for comes with `Origin: null`, which the guard refuses. A
+ * policy of the function's own is in force as well, and lifts nothing (CSP 3, 4.2).
+ */
+const pageWithoutOrigin = 'sandbox allow-scripts allow-forms allow-popups';
+
 /** @throws a refusal with 502 for a head that no client could read */
-function writeHead(raw: ServerResponse, { status, headers, executionId }: FunctionResponse): void {
+function writeHead(raw: ServerResponse, { status, headers, executionId }: FunctionResponse, isPublic: boolean): void {
   if (!Number.isInteger(status) || status < 200 || status > 599)
     throw refusal(502, 'cannot_run', `the function answered with the status ${status}; from 200 to 599 are allowed`);
   // More or less than it promises would be taken for another answer.
@@ -93,5 +108,7 @@ function writeHead(raw: ServerResponse, { status, headers, executionId }: Functi
     for (const name of raw.getHeaderNames()) if (!Object.hasOwn(own, name)) raw.removeHeader(name);
     throw refusal(502, 'cannot_run', `the function answered with a header field that is not valid: ${(error as Error).message}`);
   }
+  // A public host is another origin, where nothing but functions is.
+  if (!isPublic) raw.appendHeader('content-security-policy', pageWithoutOrigin);
   raw.setHeader('x-prisn-execution-id', executionId);
 }

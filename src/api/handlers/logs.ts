@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { PrisnError } from '../../base/error.ts';
 import { known } from '../../engine/known.ts';
+import { type LogChunk, textOf } from '../../model/output-text.ts';
 import type { Input } from '../contract/schemas.ts';
 import { nameOrId, namespaceOf, sinceMs } from '../inputs.ts';
-import { formOf, heartbeatOf, textsOf, write, type LogForm, type Piece } from '../log-forms.ts';
+import { formOf, heartbeatOf, write, type LogForm, type Piece } from '../log-forms.ts';
 import type { Call, Handlers, JsonAnswer } from '../operations.ts';
 import type { ApiParts } from '../parts.ts';
 import type { StreamAnswer } from '../stream.ts';
@@ -48,7 +49,7 @@ async function answer<Name extends 'executionLogs' | 'deploymentLogs'>(
   const wanted = formOf(call.headers, fallback);
   // JSON is whole or not at all.
   const form = isLive && wanted === 'application/json' ? 'text/plain' : wanted;
-  if (form === 'application/json') return { status: 200, body: await textsOf(pieces) } as JsonAnswer<Name>;
+  if (form === 'application/json') return { status: 200, body: await textOf(pieces) } as JsonAnswer<Name>;
   return known({
     status: 200,
     headers: { 'content-type': `${form}; charset=utf-8`, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' },
@@ -58,8 +59,8 @@ async function answer<Name extends 'executionLogs' | 'deploymentLogs'>(
   });
 }
 
-async function* piecesOf(chunks: AsyncIterable<Piece['chunk']>, execution?: string): AsyncGenerator<Piece> {
-  for await (const chunk of chunks) yield known({ chunk, execution });
+async function* piecesOf(chunks: AsyncIterable<LogChunk>, execution?: string): AsyncGenerator<Piece> {
+  for await (const chunk of chunks) yield known({ ...chunk, execution });
 }
 
 /** The output of the last execution. */

@@ -3,11 +3,13 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { describe, test, type TestContext } from 'node:test';
 import { type JobRunning, probeTier, startJob, type Tier } from '../../../sandbox/process/job.ts';
+import { probeLimits } from '../../../sandbox/process/limits.ts';
 import type { ProcessTask } from '../../../src/model/task.ts';
 import { commandOf } from '../../processes.ts';
 import { Scratch } from '../../scratch.ts';
 import { carriersOf, fixture, isAlive, newRunId, python, recorder, taskOf, until } from './harness.ts';
 
+const { memory } = probeLimits();
 const found = probeTier();
 const bare: Tier = { ...found, pidNamespace: false, parentDeathSignal: false, noNewPrivileges: false };
 const withoutNamespace: Tier = { ...found, pidNamespace: false };
@@ -40,6 +42,17 @@ for (const { name, tier, skip } of tiers) {
       assert.ok((usage?.startMs ?? 0) > 0);
       assert.equal(sink.stdoutText(), 'in\0put');
       assert.equal(sink.stderrText(), 'err\n');
+    });
+
+    test('tells the most memory that it had, where a cgroup held it', {
+      skip: memory !== 'cgroup' && 'no cgroup of memory',
+    }, async () => {
+      const limits = { memoryBytes: 256 * 2 ** 20 };
+      const { exitCode, usage } = await start(taskOf(python, [fixture('allocates.py'), '40'], { env, limits })).exited;
+      assert.equal(exitCode, 0);
+      const peak = usage?.maxRssBytes ?? 0;
+      assert.ok(peak > 40 * 2 ** 20 && peak < limits.memoryBytes, `${peak} bytes`);
+      assert.equal((await start(taskOf('/bin/true', [], { env })).exited).usage?.maxRssBytes, undefined);
     });
 
     test('has an empty stdin by default', async () => {
