@@ -1,5 +1,6 @@
 /** What does a fresh isolate with prisn's globals cost over a bare one, when a program uses none of them? */
 import ivm from 'isolated-vm';
+import { freshRooms } from '../sandbox/isolate/cell.ts';
 import { loadPrelude } from '../sandbox/isolate/prelude.ts';
 import { Session } from '../sandbox/isolate/session.ts';
 import type { IsolateTask } from '../src/model/task.ts';
@@ -8,11 +9,11 @@ import { report, timeCalls } from './measure.ts';
 const silent = { write: () => {}, readInput: () => undefined, colors: { stdout: false, stderr: false } };
 
 export async function isolateCold(): Promise<void> {
-  const prelude = await loadPrelude();
+  const rooms = freshRooms(await loadPrelude(), 64 * 2 ** 20);
   const run = (code: string) => {
     const program = { entry: '/x.js', modules: { '/x.js': { format: 'script' as const, code, imports: {} } } };
     const task: IsolateTask = { program, args: [], env: {}, cwd: '/', limits: {} };
-    return new Session(task, silent, { prelude, blocking: true, heapBytes: 64 * 2 ** 20 }).start();
+    return new Session(task, silent, { rooms, blocking: true }).start();
   };
   const rows = await timeCalls(
     {

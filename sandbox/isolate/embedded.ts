@@ -9,12 +9,18 @@
  */
 import type { Outcome } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
-import { loadPrelude } from './prelude.ts';
+import { freshRooms, type Rooms } from './cell.ts';
+import { loadPrelude, type Prelude } from './prelude.ts';
 import { Session } from './session.ts';
 import { standardIo } from './standard-io.ts';
 
 /** Node's own default on a machine with enough memory; a limit below it is held for the whole process from outside. */
 const defaultHeapBytes = 4096 * 2 ** 20;
+
+function oneRoom(prelude: Prelude): Rooms {
+  const { take, giveBack } = freshRooms(prelude, defaultHeapBytes);
+  return { take: (heapBytes = 0) => take(Math.max(heapBytes, defaultHeapBytes)), giveBack };
+}
 
 /** Runs the program to its end; its output goes to this process's own descriptors, in order, each write finished. */
 export async function runEmbedded(task: IsolateTask): Promise<Outcome> {
@@ -22,7 +28,7 @@ export async function runEmbedded(task: IsolateTask): Promise<Outcome> {
   const session = new Session(
     task,
     { write, readInput: (answer) => answer(readInput()), colors },
-    { prelude: await loadPrelude(), blocking: true, heapBytes: Math.max(defaultHeapBytes, task.limits.memoryBytes ?? 0) },
+    { rooms: oneRoom(await loadPrelude()), blocking: true },
   );
   return session.start();
 }

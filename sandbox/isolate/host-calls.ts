@@ -17,6 +17,9 @@ export interface SessionControl {
   readonly exit: (code: number) => void;
   /** Ends the run because its input, its result or itself is not of the form that it must have. */
   readonly refuse: (message: string, exitCode: number) => void;
+  readonly exitCode: (code: number) => void;
+  readonly settled: () => void;
+  readonly outlives: () => void;
   /** Keeps what the default export returned. */
   readonly result: (json: string) => void;
   readonly importModule: (id: number, referrer: string, specifier: string) => void;
@@ -46,11 +49,14 @@ export class HostCalls {
       write: (fd, data) => io.write(fd === 2 ? 2 : 1, data),
       timer: (delayMs, keepAlive) => control.timer(Number(delayMs), Boolean(keepAlive)),
       exit: (code) => control.exit(Number(code) & 0xff),
+      exitCode: (code) => control.exitCode(Number(code) & 0xff),
+      settled: () => control.settled(),
+      outlives: () => control.outlives(),
       readInput: () => this.#readInput(),
       result: (json) => this.#result(json),
       head: (status, headers) => this.#head(status, headers),
       body: (data) => this.#body(data),
-      noHandler: () => control.refuse(nothingAnswers, exitCodes.failure),
+      noHandler: () => control.refuse(nothingAnswers, exitCodes.failed),
       clone: web.clone,
       random: web.random,
       uuid: web.uuid,
@@ -101,7 +107,7 @@ export class HostCalls {
     const most = formatBytes(maxResultBytes);
     this.#control.refuse(
       `the default export returned ${size} bytes of JSON, and a result has at most ${most}; write it somewhere and return where`,
-      exitCodes.failure,
+      exitCodes.failed,
     );
   }
 

@@ -9,6 +9,7 @@
  * and only the end of the process frees the thread.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import { Socket } from 'node:net';
 import { formatMemory } from '../../src/base/units.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
@@ -18,18 +19,29 @@ import { canceled, crashed, interrupted, outOfMemory, timedOut } from './endings
 import { isolateFlags } from './flags.ts';
 import { Hosted } from './hosted.ts';
 import type { IsolatePoolOptions, IsolateRunning, IsolateSink } from './pool.ts';
-import { type FromHost, threadsVariable, type ToHost, type ToWorker } from './protocol.ts';
+import { Link } from './link.ts';
+import { type Answer, firstThreadFd, type FromWorker, threadsVariable, type ToWorker } from './protocol.ts';
 
 /** How long a host may take to give a program up, and then how long its other programs have to end. */
 const graceMs = 500;
 
-/** Each program leaves some 12 kB of its host behind, outside V8's heaps (measured over 20,000): a new host gives it back. */
-const programsPerHost = 5000;
+/** Each leaves so much of its host behind, outside V8's heaps (measured over 20,000 and 60,000): a new host gives it back. */
+const bytesLeft = { isolate: 12_000, program: 2_000 };
+const maxBytesLeft = 100 * 2 ** 20;
 
 const defaultOutputBytes = 10 * 2 ** 20;
 
 /** A message names no more programs than this. */
 const shownNames = 5;
+
+/** A thread of a host, seen from here. */
+export interface Thread {
+  readonly link: Link<ToWorker, FromWorker>;
+  /** How many it has. */
+  programs: number;
+  /** How many it has had. */
+  isolates: number;
+}
 
 /** Why a host goes. */
 interface Loss {
@@ -52,6 +64,7 @@ export class IsolateHost {
   readonly #child: ChildProcess;
   readonly #options: IsolatePoolOptions;
   readonly #programs = new Map<number, Hosted>();
+  readonly #threads: Thread[];
   readonly #gone = Promise.withResolvers<Gone>();
   #state: 'serving' | 'leaving' | 'gone' = 'serving';
   #watch: NodeJS.Timeout | undefined;
@@ -65,19 +78,26 @@ export class IsolateHost {
       // No secret of ours: what runs there may look around.
       env: { ...options.env, [threadsVariable]: String(options.threads) },
       execArgv: isolateFlags(),
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc', ...Array.from({ length: options.threads }, () => 'pipe' as const)],
     });
-    this.#child.on('message', (message) => this.#hear(message as FromHost));
+    // A fork for which there are no descriptors left has none of them.
+    const { stdio } = this.#child as { stdio?: ChildProcess['stdio'] };
+    const socketOf = (index: number): Socket => (stdio?.[firstThreadFd + index] as Socket | null | undefined) ?? new Socket();
+    const sockets = Array.from({ length: options.threads }, (_, index) => socketOf(index));
+    this.#threads = sockets.map((socket) => ({
+      link: new Link(socket, (message) => this.#hear(message)),
+      programs: 0,
+      isolates: 0,
+    }));
     // A fork that fails emits an error and no exit.
     this.#child.on('error', (error) => {
       if (this.#child.pid !== undefined) return;
       this.#bury({ outcome: crashed(`the isolate host could not be started: ${error.message}`), culprit: 'none' });
     });
     // What it told before its end may be heard after its exit.
-    const told = new Promise((resolve) => this.#child.once('disconnect', resolve));
+    const told = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
     this.#child.once('exit', (code, signal) => {
-      void told.then(() => this.#bury(this.#loss ?? this.#crash(signal ?? `exit code ${code}`)));
+      void Promise.all(told).then(() => this.#bury(this.#loss ?? this.#crash(signal ?? `exit code ${code}`)));
     });
   }
 
@@ -97,17 +117,18 @@ export class IsolateHost {
 
   start(task: IsolateTask, sink: IsolateSink): IsolateRunning {
     const id = ++this.#nextId;
-    const program = new Hosted(task, sink);
+    const thread = this.#leastBusy();
+    const program = new Hosted(task, sink, thread);
     this.#add(id, program);
     const end = (outcome: Outcome): void => {
       if (!this.#programs.has(id) || !program.end(outcome)) return;
-      this.#tell(id, { type: 'end', outcome });
+      thread.link.tell({ id, type: 'end', outcome });
       program.after(graceMs, () => this.#giveUp(id, program));
     };
     const { timeoutMs } = task.limits;
     if (timeoutMs !== undefined) program.after(timeoutMs, () => end(timedOut(timeoutMs)));
     const { maxOutputBytes = defaultOutputBytes } = this.#options;
-    this.#send({ type: 'run', id, order: { task, asksInput: sink.inputWanted !== undefined, maxOutputBytes } });
+    thread.link.tell({ id, type: 'run', order: { task, asksInput: sink.inputWanted !== undefined, maxOutputBytes } });
     return {
       exited: program.exited,
       stop: () => end(canceled),
@@ -137,34 +158,39 @@ export class IsolateHost {
     await this.#gone.promise;
   }
 
-  #send(message: ToHost): void {
-    if (this.#child.connected) this.#child.send(message, () => {});
+  #leastBusy(): Thread {
+    return this.#threads.reduce((least, thread) => (thread.programs < least.programs ? thread : least));
   }
 
-  #tell(id: number, message: ToWorker): void {
-    if (this.#programs.has(id)) this.#send({ type: 'tell', id, message });
+  #tell(id: number, answer: Answer): void {
+    this.#programs.get(id)?.thread.link.tell({ id, ...answer });
   }
 
-  #hear(batch: FromHost): void {
-    for (const [id, reports] of batch)
-      for (const report of reports) {
-        const program = this.#programs.get(id);
-        if (report.type === 'ended') {
-          this.#remove(id);
-          program?.ended(report.outcome, report.ranAtMs);
-        } else program?.hear(report);
-        if (report.type === 'acts') this.#tell(id, { type: 'proceed' });
-      }
+  #hear([id, reports]: FromWorker): void {
+    for (const report of reports) {
+      const program = this.#programs.get(id);
+      if (report.type === 'ended') {
+        if (program) program.thread.isolates = report.isolates;
+        this.#remove(id);
+        program?.ended(report.outcome, report.ranAtMs);
+      } else program?.hear(report);
+      if (report.type === 'acts') this.#tell(id, { type: 'proceed' });
+    }
   }
 
   #add(id: number, program: Hosted): void {
     this.#programs.set(id, program);
+    program.thread.programs++;
     this.#watch ??= setInterval(() => this.#checkMemory(), sampleMs);
-    if (id >= programsPerHost) this.leave();
+    const isolates = this.#threads.reduce((sum, thread) => sum + thread.isolates, 0);
+    if (isolates * bytesLeft.isolate + id * bytesLeft.program > maxBytesLeft) this.leave();
   }
 
   #remove(id: number): void {
+    const program = this.#programs.get(id);
+    if (!program) return;
     this.#programs.delete(id);
+    program.thread.programs--;
     if (this.#programs.size > 0) return;
     clearInterval(this.#watch);
     this.#watch = undefined;

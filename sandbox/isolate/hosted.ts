@@ -6,6 +6,7 @@
  */
 import type { Outcome, Usage } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
+import type { Thread } from './host-process.ts';
 import type { IsolateSink } from './pool.ts';
 import { type Report, sharedClockMs } from './protocol.ts';
 
@@ -13,6 +14,7 @@ import { type Report, sharedClockMs } from './protocol.ts';
 const creditBytes = 2 ** 18;
 
 export class Hosted {
+  readonly thread: Thread;
   /** How messages name it. */
   readonly name: string;
   readonly #sink: IsolateSink;
@@ -25,7 +27,8 @@ export class Hosted {
   #hasActed = false;
   #taken = 0;
 
-  constructor(task: IsolateTask, sink: IsolateSink) {
+  constructor(task: IsolateTask, sink: IsolateSink, thread: Thread) {
+    this.thread = thread;
     this.name = nameOf(task);
     this.#sink = sink;
     this.#isWatched = task.paced === true && sink.keepsOutput !== true;

@@ -3,12 +3,13 @@
  *
  * isolated-vm hands on neither V8's callback for `import()` nor the one for `import.meta`. The loader writes names of the
  * same length in their place (`importName`, `metaName`), and a line before the module binds both to the guest's own side.
+ * Linking runs no code of the program's, so it may block this thread.
  * A module is opened by one of ours that imports it and hands its namespace on: so a namespace never leaves the isolate.
  */
 import { pathToFileURL } from 'node:url';
 import type ivm from 'isolated-vm';
 import { importName, metaName, type Program, type ProgramModule } from '../../src/model/task.ts';
-import type { Engine, GuestFunction } from './engine.ts';
+import type { Engine } from './engine.ts';
 
 const bindings = `globalThis[Symbol.for('prisn.module')]`;
 
@@ -18,6 +19,7 @@ export class Linker {
   readonly #isolate: ivm.Isolate;
   readonly #context: ivm.Context;
   readonly #modules = new Map<string, ivm.Module>();
+  readonly #openers: ivm.Module[] = [];
   readonly #keys = new Map<ivm.Module, string>();
 
   constructor(program: Program, engine: Engine, isolate: ivm.Isolate, context: ivm.Context) {
@@ -27,11 +29,10 @@ export class Linker {
     this.#context = context;
   }
 
-  /** The body of a script as a function of `import()`. @throws SyntaxError of the program's */
-  async script(key: string): Promise<GuestFunction> {
-    const code = `(function (${importName}) {\n${this.#source(key).code}\n})`;
-    const script = await this.#engine.compileScript(this.#isolate, code, { filename: key, lineOffset: -1 });
-    return this.#engine.run(script, this.#context);
+  /** Runs a script's body as a function of `import()`. @throws SyntaxError of the program's, and what came of running it */
+  async script(key: string): Promise<void> {
+    const code = `${bindings}.script(function (${importName}) {\n${this.#source(key).code}\n})`;
+    await this.#engine.run(this.#context, code, { filename: key, lineOffset: -1 });
   }
 
   /**
@@ -45,9 +46,10 @@ export class Linker {
     try {
       await this.#compile(key);
       const code = `import * as namespace from 'prisn:target';\n${bindings}.${then};`;
-      const opener = await this.#engine.compileModule(this.#isolate, code, { filename: 'prisn:open' });
+      const opener = this.#isolate.compileModuleSync(code, { filename: 'prisn:open' });
+      this.#openers.push(opener);
       const target = this.#modules.get(key) as ivm.Module;
-      await this.#engine.instantiate(opener, this.#context, (specifier, referrer) =>
+      opener.instantiateSync(this.#context, (specifier, referrer) =>
         referrer === opener ? target : this.#resolve(specifier, referrer),
       );
       return () => this.#engine.evaluate(opener);
@@ -56,6 +58,13 @@ export class Linker {
       for (const added of this.#modules.keys()) if (!known.has(added)) this.#modules.delete(added);
       throw error;
     }
+  }
+
+  /** Lets go of what V8 keeps for it. */
+  close(): void {
+    for (const module of [...this.#modules.values(), ...this.#openers.splice(0)]) module.release();
+    this.#modules.clear();
+    this.#keys.clear();
   }
 
   /** @throws Error for what the program's graph does not hold */

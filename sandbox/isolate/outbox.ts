@@ -3,7 +3,7 @@
  * it, and bounded, since a program can write faster than anybody reads.
  */
 import { formatBytes } from '../../src/base/units.ts';
-import type { FromWorker, Report } from './protocol.ts';
+import type { Report } from './protocol.ts';
 
 const flushBytes = 64 * 2 ** 10;
 /** Long enough for a short program to end meanwhile, short enough for eyes. */
@@ -12,7 +12,7 @@ const flushMs = 2;
 type Stream = 'body' | 1 | 2;
 
 export class Outbox {
-  readonly #send: (reports: FromWorker) => void;
+  readonly #send: (reports: readonly Report[]) => void;
   readonly #maxBytes: number;
   readonly #total = { 1: 0, 2: 0 };
   #reports: Report[] = [];
@@ -23,7 +23,7 @@ export class Outbox {
   #flushing: NodeJS.Timeout | undefined;
 
   /** @param maxBytes of stdout and of stderr; what is beyond is dropped, with a mark */
-  constructor(send: (reports: FromWorker) => void, maxBytes: number) {
+  constructor(send: (reports: readonly Report[]) => void, maxBytes: number) {
     this.#send = send;
     this.#maxBytes = maxBytes;
   }

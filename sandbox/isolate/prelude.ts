@@ -3,13 +3,21 @@
  *
  * `npm run build` makes both. A checkout that runs from source has neither and bundles the script when it is first
  * needed. V8 refuses a cache of another version of itself and compiles, so a cache is never wrong, only useless.
+ *
+ * A process that makes many contexts has V8 keep one in which the script has run already: a fresh context with the platform
+ * in it then costs 0.6 ms where it costs 1.0 by the script (0.4 without any). Such a snapshot is made when the process
+ * starts (15 ms), as V8 ends the process over one of another version.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import ivm from 'isolated-vm';
 
+/** The code's value, as a script, is `boot` of `guest/prelude.ts`. */
 export interface Prelude {
   readonly code: string;
   readonly cachedData?: ArrayBuffer;
+  /** Every context is made from it. */
+  readonly snapshot?: ivm.ExternalCopy<ArrayBuffer>;
 }
 
 const built = fileURLToPath(new URL('./prelude.guest.js', import.meta.url));
@@ -20,6 +28,21 @@ export async function loadPrelude(): Promise<Prelude> {
     ? { code: readFileSync(built, 'latin1'), cachedData: bytes(readFileSync(built.replace(/\.js$/, '.cache'))) }
     : { code: await buildPrelude(fileURLToPath(new URL('./guest/prelude.ts', import.meta.url))) };
   return loaded;
+}
+
+/** Where a context of the snapshot has `boot`, until it is taken. */
+const bootKey = "Symbol.for('prisn.boot')";
+
+/** A snapshot of V8's that holds what the prelude makes of a context. */
+export function snapshotOf({ code }: Prelude): ArrayBuffer {
+  const script = { code: `globalThis[${bootKey}] = ${code}`, filename: 'prisn:prelude' };
+  return ivm.Isolate.createSnapshot([script]).copy();
+}
+
+/** @param bytes of `snapshotOf`, made by this very process */
+export function preludeOf(bytes: ArrayBuffer): Prelude {
+  const take = `(() => { const boot = globalThis[${bootKey}]; delete globalThis[${bootKey}]; return boot; })()`;
+  return { code: take, snapshot: new ivm.ExternalCopy(bytes) };
 }
 
 /** Bundles the guest's sources. @returns ASCII text whose value, as a script, is `boot` of `guest/prelude.ts` */

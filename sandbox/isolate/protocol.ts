@@ -1,12 +1,8 @@
 /**
- * What is said between those who start programs, the isolate host, and its threads.
+ * What is said between those who start programs and the threads of an isolate host, over one connection a thread
+ * (`link.ts`): the host's main thread has no part in it.
  *
- * ```
- *   pool ──ToHost──▶ host's main thread ──ToWorker──▶ thread       one port a program
- *   pool ◀─FromHost─ host's main thread ◀─FromWorker─ thread
- * ```
- * Between processes by Node's IPC channel with structured clones. A message costs more than what is in it, so what programs
- * tell travels in batches: a short program's output and its end are one message.
+ * What programs tell travels in batches: a short program's output and its end are one message.
  */
 import type { Outcome } from '../../src/model/outcome.ts';
 import type { FunctionHead, IsolateTask } from '../../src/model/task.ts';
@@ -20,12 +16,14 @@ export interface Order {
   readonly maxOutputBytes: number;
 }
 
-export type ToHost =
-  | { readonly type: 'run'; readonly id: number; readonly order: Order }
-  | { readonly type: 'tell'; readonly id: number; readonly message: ToWorker };
-
-export type ToWorker =
+export type ToWorker = { readonly id: number } & (
+  | { readonly type: 'run'; readonly order: Order }
   | { readonly type: 'end'; readonly outcome: Outcome }
+  | Answer
+);
+
+/** To what a program asked, or did. */
+export type Answer =
   | { readonly type: 'taken'; readonly bytes: number }
   | { readonly type: 'input'; readonly text: string | undefined }
   /** The answer to `acts`. */
@@ -39,14 +37,15 @@ export type Report =
   | { readonly type: 'inputWanted' }
   /** It is about to have an effect outside, and waits for `proceed`: its host may be lost at any moment. */
   | { readonly type: 'acts' }
-  /** The last one. `ranAtMs`: when its own code began, by `sharedClockMs`. */
-  | { readonly type: 'ended'; readonly outcome: Outcome; readonly ranAtMs: number | undefined };
+  /** The last one. `ranAtMs`: when its own code began, by `sharedClockMs`. `isolates`: how many its thread has had. */
+  | { readonly type: 'ended'; readonly outcome: Outcome; readonly ranAtMs: number | undefined; readonly isolates: number };
 
-export type FromWorker = readonly Report[];
-export type FromHost = readonly (readonly [id: number, reports: FromWorker])[];
+export type FromWorker = readonly [id: number, reports: readonly Report[]];
 
 /** Set for the host process: how many threads it has. */
 export const threadsVariable = 'PRISN_ISOLATE_THREADS';
+/** The descriptor of the first one's connection; the others follow it. */
+export const firstThreadFd = 4;
 
 /** Milliseconds of a clock that all processes of the machine share and that never jumps. */
 export function sharedClockMs(): number {

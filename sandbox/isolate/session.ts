@@ -14,29 +14,27 @@
  * isolated-vm's while this one serves its neighbours. A program that never returns is not ended here: whoever owns the
  * process watches the clock. Whatever the program does to its own builtins, no entry of it can reject here.
  */
-import { pathToFileURL } from 'node:url';
 import ivm from 'isolated-vm';
 import { messageOf } from '../../src/base/error.ts';
 import { exitCodes } from '../../src/base/exit-codes.ts';
 import { formatMemory } from '../../src/base/units.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
+import type { Room, Rooms } from './cell.ts';
 import { blockingEngine, type Engine, type GuestFunction, threadedEngine } from './engine.ts';
-import { type Entries, type Failure, hostFunctions, type Start } from './guest/host.ts';
+import type { Entries, Failure } from './guest/host.ts';
 import { HostCalls } from './host-calls.ts';
 import { Linker } from './linker.ts';
-import type { Prelude } from './prelude.ts';
 import { sharedClockMs } from './protocol.ts';
 import { guestError, syntaxReport } from './reports.ts';
 import type { SessionIo } from './session-io.ts';
 import { ProgramSources } from './sources.ts';
+import { isScript, startOf } from './start.ts';
 
 export interface SessionOptions {
-  readonly prelude: Prelude;
+  readonly rooms: Rooms;
   /** Whether entries block this thread. */
   readonly blocking: boolean;
-  /** Limit of the heap, bytes. */
-  readonly heapBytes: number;
 }
 
 export class Session {
@@ -44,11 +42,11 @@ export class Session {
   readonly #io: SessionIo;
   readonly #options: SessionOptions;
   readonly #engine: Engine;
-  readonly #isolate: ivm.Isolate;
   readonly #sources: ProgramSources;
   readonly #host: HostCalls;
   readonly #ended = Promise.withResolvers<Outcome>();
   #state: 'starting' | 'running' | 'ended' = 'starting';
+  #room: Room | undefined;
   #guest!: GuestFunction;
   #linker!: Linker;
   #queue: Promise<void> = Promise.resolve();
@@ -59,6 +57,9 @@ export class Session {
   #timer: NodeJS.Timeout | undefined;
   #due: NodeJS.Immediate | undefined;
   #timerKeepsAlive = false;
+  #exitCode = 0;
+  /** Whether its module is evaluated, and what its default export returned is there. */
+  #settled: boolean;
   #result: string | undefined;
   /** When the program's own code began, by `sharedClockMs`. */
   ranAtMs: number | undefined;
@@ -69,10 +70,20 @@ export class Session {
     this.#options = options;
     this.#engine = options.blocking ? blockingEngine : threadedEngine;
     this.#sources = new ProgramSources(task.program);
+    this.#settled = isScript(task);
     this.#host = new HostCalls(io, this.#sources, {
       timer: (delayMs, keepAlive) => this.#setTimer(delayMs, keepAlive),
       exit: (code) => this.end({ reason: 'exit', exitCode: code }),
       refuse: (message, exitCode) => this.end({ reason: 'invalid', exitCode, message }),
+      exitCode: (code) => {
+        this.#exitCode = code;
+      },
+      settled: () => {
+        this.#settled = true;
+      },
+      outlives: () => {
+        if (this.#room) this.#room.isSpoiled = true;
+      },
       result: (json) => {
         this.#result = json;
       },
@@ -82,7 +93,6 @@ export class Session {
         this.#enter(() => this.#call('deliver', id, ok, head, body && new ivm.ExternalCopy(body).copyInto({ release: true }))),
       deliverInput: (text) => this.#enter(() => this.#call('input', text)),
     });
-    this.#isolate = new ivm.Isolate({ memoryLimit: Math.max(8, Math.floor(options.heapBytes / 2 ** 20)) });
   }
 
   /** Runs the program. @returns how it ended; never rejects */
@@ -101,80 +111,74 @@ export class Session {
 
   /** Takes the isolate away from the program, wherever it stands. The first outcome wins. */
   end(outcome: Outcome): void {
+    this.#end(outcome, false);
+  }
+
+  /** @param inOrder whether nothing of the program can go on by itself: its isolate may serve another */
+  #end(outcome: Outcome, inOrder: boolean): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     clearTimeout(this.#timer);
     clearImmediate(this.#due);
     this.#host.close();
     const usage = this.#usage();
-    if (!this.#isolate.isDisposed) this.#isolate.dispose();
+    if (!inOrder) this.#room?.cell.close();
+    this.#linker?.close();
+    if (this.#room) this.#options.rooms.giveBack(this.#room, inOrder);
     const result = outcome.reason === 'exit' && this.#result !== undefined ? { result: this.#result } : {};
     this.#ended.resolve({ ...outcome, ...result, ...usage });
   }
 
+  get #isDisposed(): boolean {
+    return this.#room?.cell.isolate.isDisposed === true;
+  }
+
   /** The time that the isolate had a thread. */
   #usage(): Pick<Outcome, 'usage'> {
-    return this.#isolate.isDisposed ? {} : { usage: { cpuMs: Number(this.#isolate.cpuTime) / 1e6 } };
+    if (!this.#room || this.#isDisposed) return {};
+    return { usage: { cpuMs: this.#room.cpuMs } };
   }
 
-  /** Blocks in any case: it is the platform's own code, takes 2 ms, and each step by another thread would cost one more 0.1. */
   #boot(): void {
-    const { prelude } = this.#options;
-    const context = this.#isolate.createContextSync();
-    const script = this.#isolate.compileScriptSync(prelude.code, {
-      filename: 'prisn:prelude',
-      ...(prelude.cachedData && { cachedData: new ivm.ExternalCopy(prelude.cachedData) }),
-    });
-    const boot = script.runSync(context, { reference: true }) as GuestFunction;
-    const callbacks = hostFunctions.map((name) => new ivm.Callback(this.#host.functions[name]));
-    this.#guest = boot.applySync(undefined, callbacks, { result: { reference: true } }) as GuestFunction;
-    this.#linker = new Linker(this.#task.program, this.#engine, this.#isolate, context);
-    const enter = (name: keyof Entries, value: object): void => {
-      this.#guest.applySync(undefined, [name, new ivm.ExternalCopy(value).copyInto({ release: true })]);
-    };
-    enter('start', this.#startInfo());
-    if (this.#io.gate) enter('pace', this.#io.gate);
+    const room = this.#options.rooms.take(this.#task.limits.memoryBytes);
+    this.#room = room;
+    this.#guest = room.enter(this.#host.functions, startOf(this.#task, this.#io.colors), this.#options.blocking, this.#io.gate);
+    this.#linker = new Linker(this.#task.program, this.#engine, room.cell.isolate, room.context);
   }
 
-  #startInfo(): Start {
-    const { args, calledAs, cwd, env, input, program, request, returns } = this.#task;
-    const isModule = program.modules[program.entry]?.format !== 'script';
-    return {
-      argv: [process.execPath, calledAs ?? program.entry, ...args],
-      env,
-      cwd,
-      entry: isModule ? pathToFileURL(program.entry).href : program.entry,
-      isModule,
-      ...(input !== undefined && { input }),
-      // A buffer of its own: the whole one behind a view would go along.
-      ...(request && { request: { ...request, body: request.body.slice() } }),
-      returnsToHost: returns === 'outcome',
-      engine: `Node.js ${process.version}`,
-      timeOrigin: Date.now(),
-      colors: this.#io.colors,
-    };
+  async #run(): Promise<void> {
+    const { entry } = this.#task.program;
+    if (isScript(this.#task)) {
+      if (this.#task.request) return this.#host.functions.noHandler();
+      this.#begin();
+      try {
+        await this.#linker.script(entry);
+      } catch (error) {
+        if (!(error instanceof SyntaxError) || this.#isDisposed || (await this.#call('hasBegun'))) throw error;
+        this.#refuseSyntax(error);
+      }
+      return;
+    }
+    let evaluate: () => unknown;
+    try {
+      evaluate = await this.#linker.open(entry, 'evaluated(namespace)');
+    } catch (error) {
+      if (!(error instanceof SyntaxError) || this.#isDisposed) throw error;
+      return this.#refuseSyntax(error);
+    }
+    this.#begin();
+    await evaluate();
+  }
+
+  #begin(): void {
+    if (this.#state === 'starting') this.#state = 'running';
+    this.ranAtMs = sharedClockMs();
   }
 
   /** Code that does not compile is the program's own failure, reported as node reports it. */
-  async #run(): Promise<void> {
-    const { entry, modules } = this.#task.program;
-    let run: () => unknown;
-    try {
-      if (modules[entry]?.format === 'script') {
-        if (this.#task.request) return this.#host.functions.noHandler();
-        const body = await this.#linker.script(entry);
-        run = () => this.#call('runScript', body.derefInto(), entry);
-      } else {
-        run = await this.#linker.open(entry, 'evaluated(namespace)');
-      }
-    } catch (error) {
-      if (this.#isolate.isDisposed || !(error instanceof SyntaxError)) throw error;
-      this.#io.write(2, syntaxReport(error, this.#task.program, this.#sources));
-      return this.end({ reason: 'exit', exitCode: exitCodes.failure });
-    }
-    if (this.#state === 'starting') this.#state = 'running';
-    this.ranAtMs = sharedClockMs();
-    await run();
+  #refuseSyntax(error: SyntaxError): void {
+    this.#io.write(2, syntaxReport(error, this.#task.program, this.#sources));
+    this.end({ reason: 'exit', exitCode: exitCodes.failure });
   }
 
   /** The guest tells whose failure it is that comes out here: the import's, or a rejection of something else. */
@@ -188,7 +192,7 @@ export class Session {
       await this.#call('opening', id);
       await open();
     } catch (error) {
-      if (this.#isolate.isDisposed) throw error;
+      if (this.#isDisposed) throw error;
       await this.#call('importFailed', id, failureOf(error));
     }
   }
@@ -227,19 +231,19 @@ export class Session {
    */
   async #escaped(error: unknown): Promise<void> {
     if (this.#state === 'ended') return;
-    if (this.#isolate.isDisposed || this.#state === 'starting') return this.end(this.#lost(error));
+    if (this.#isDisposed || this.#state === 'starting') return this.end(this.#lost(error));
     try {
       if (await this.#call('unhandled', failureOf(error))) return await this.#endIfIdle();
     } catch {
-      if (this.#isolate.isDisposed) return this.end(this.#lost(error));
+      if (this.#isDisposed) return this.end(this.#lost(error));
       this.#io.write(2, `Uncaught ${guestError(error).message}\n`);
     }
     this.end({ reason: 'exit', exitCode: exitCodes.failure });
   }
 
   #lost(error: unknown): Outcome {
-    if (this.#isolate.isDisposed) {
-      const message = `the program used more than its ${formatMemory(this.#options.heapBytes)} of memory`;
+    if (this.#isDisposed) {
+      const message = `the program used more than its ${formatMemory(this.#room?.cell.heapBytes ?? 0)} of memory`;
       return { reason: 'memory', exitCode: exitCodes.memory, message };
     }
     return { reason: 'crashed', exitCode: exitCodes.failed, message: `the isolate could not be set up: ${messageOf(error)}` };
@@ -247,7 +251,8 @@ export class Session {
 
   async #endIfIdle(): Promise<void> {
     if (this.#state === 'ended' || this.#pending > 0 || this.#timerKeepsAlive) return;
-    this.end({ reason: 'exit', exitCode: Number(await this.#call('exitCode')) });
+    const exitCode = this.#settled ? this.#exitCode : Number(await this.#call('exitCode'));
+    this.#end({ reason: 'exit', exitCode }, true);
   }
 
   #setTimer(delayMs: number, keepAlive: boolean): void {

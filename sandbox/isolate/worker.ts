@@ -1,86 +1,117 @@
-/** The entry of a thread of an isolate host: runs a program in an isolate of its own. */
-import type { MessagePort } from 'node:worker_threads';
-import { Gate } from './gate.ts';
-import { Outbox } from './outbox.ts';
-import { loadPrelude } from './prelude.ts';
+/**
+ * The entry of a thread of an isolate host: an event loop with several programs at once, each in an isolate that is its own
+ * while it runs.
+ *
+ * Their code runs on threads of isolated-vm's: one that never returns keeps its isolate busy, not its neighbours. Programs
+ * that have just begun are few at a time, since most are over at once and the next may have the same isolate, while it is
+ * warm in the processor's caches; one that is not over soon does not count any more.
+ */
+import { Socket } from 'node:net';
+import { messageOf } from '../../src/base/error.ts';
+import { exitCodes } from '../../src/base/exit-codes.ts';
+import type { Outcome } from '../../src/model/outcome.ts';
+import { Link } from './link.ts';
+import { preludeOf } from './prelude.ts';
 import type { FromWorker, Order, Report, ToWorker } from './protocol.ts';
 import { Session } from './session.ts';
-import type { SessionIo } from './session-io.ts';
+import { Stock } from './stock.ts';
+import { Told } from './told.ts';
 
-/** Heap of a program that asks for no limit of its own. */
-const defaultHeapBytes = 128 * 2 ** 20;
-
-const prelude = await loadPrelude();
-
-export default async function runTask({ order, port }: { order: Order; port: MessagePort }): Promise<void> {
-  const { task } = order;
-  const told = new Told(order, (reports) => port.postMessage(reports));
-  const session = new Session(task, told.io, {
-    prelude,
-    blocking: false,
-    heapBytes: task.limits.memoryBytes ?? defaultHeapBytes,
-  });
-  port.on('message', (message: ToWorker) => {
-    if (message.type === 'end') session.end(message.outcome);
-    else told.hear(message);
-  });
-  const outcome = await session.start();
-  // A thread that does not come back must not look like a program that has ended: the pool's watch waits for this.
-  await session.released;
-  told.outbox.tell({ type: 'ended', outcome, ranAtMs: session.ranAtMs });
-  told.outbox.flush();
-  port.close();
+/** What a thread is started with. */
+export interface ThreadStart {
+  /** The descriptor of its connection with the pool. */
+  readonly fd: number;
+  /** Of the prelude. */
+  readonly snapshot: ArrayBuffer;
 }
 
-/** What one program has of the world outside: all of it is told to the pool, and answered from there. */
-class Told {
-  readonly outbox: Outbox;
-  readonly io: SessionIo;
-  readonly #gate: Gate | undefined;
-  readonly #proceed = Promise.withResolvers<void>();
-  #answerInput: (text: string | undefined) => void = () => {};
+/** Programs at once: enough that as many endless loops in each thread do not keep a quick one out (12 ms, measured). */
+const maxPrograms = 16;
+const maxYoung = 2;
+const youthMs = 3;
 
-  constructor({ task, asksInput, maxOutputBytes }: Order, send: (reports: FromWorker) => void) {
-    this.outbox = new Outbox(send, task.paced ? Number.POSITIVE_INFINITY : maxOutputBytes);
-    this.#gate = task.paced ? new Gate() : undefined;
-    this.io = {
-      write: (fd, data) => this.#write(fd, data),
-      head: (head) => this.outbox.tell({ type: 'head', head }),
-      body: (data) => this.#body(data),
-      readInput: (answer) => {
-        if (task.stdin !== undefined || !asksInput) return answer(task.stdin);
-        this.#answerInput = answer;
-        this.#tellNow({ type: 'inputWanted' });
-      },
-      colors: task.colors ?? { stdout: false, stderr: false },
-      beforeActing: () => {
-        this.#tellNow({ type: 'acts' });
-        return this.#proceed.promise;
-      },
-      ...(this.#gate && { gate: this.#gate.shared }),
+interface Program {
+  readonly session: Session;
+  readonly told: Told;
+}
+
+/** Serves programs for as long as the process lives. */
+export default function serve({ fd, snapshot }: ThreadStart): Promise<never> {
+  const thread = new Thread(new Stock(preludeOf(snapshot)), fd);
+  return thread.ended;
+}
+
+class Thread {
+  readonly #stock: Stock;
+  readonly #link: Link<FromWorker, ToWorker>;
+  readonly #programs = new Map<number, Program>();
+  readonly #line = new Map<number, Order>();
+  #young = 0;
+  readonly ended = new Promise<never>(() => {});
+
+  constructor(stock: Stock, fd: number) {
+    this.#stock = stock;
+    this.#link = new Link(new Socket({ fd, readable: true, writable: true }), (message) => this.#hear(message));
+  }
+
+  #hear(message: ToWorker): void {
+    const { id } = message;
+    if (message.type === 'run') {
+      this.#line.set(id, message.order);
+      return this.#advance();
+    }
+    const program = this.#programs.get(id);
+    if (message.type !== 'end') return program?.told.hear(message);
+    if (program) program.session.end(message.outcome);
+    else if (this.#line.delete(id))
+      this.#tell(id, [{ type: 'ended', outcome: message.outcome, ranAtMs: undefined, isolates: this.#stock.made }]);
+  }
+
+  #tell(id: number, reports: readonly Report[]): void {
+    this.#link.tell([id, reports]);
+  }
+
+  /** Starts those in the line that may. */
+  #advance(): void {
+    for (const [id, order] of this.#line) {
+      if (this.#young >= maxYoung || this.#programs.size >= maxPrograms) return;
+      this.#line.delete(id);
+      void this.#run(id, order);
+    }
+  }
+
+  async #run(id: number, order: Order): Promise<void> {
+    const noLongerYoung = this.#grow();
+    const told = new Told(order, (reports) => this.#tell(id, reports));
+    const session = new Session(order.task, told.io, { rooms: this.#stock, blocking: false });
+    this.#programs.set(id, { session, told });
+    const outcome = await session.start().catch(failed);
+    noLongerYoung();
+    // A thread that does not come back must not look like a program that has ended: the pool's watch waits for this.
+    await session.released;
+    told.outbox.tell({ type: 'ended', outcome, ranAtMs: session.ranAtMs, isolates: this.#stock.made });
+    told.outbox.flush();
+    this.#programs.delete(id);
+    this.#advance();
+  }
+
+  /** One more is young. @returns to be called at its end */
+  #grow(): () => void {
+    this.#young++;
+    const grown = (): void => {
+      if (timer === undefined) return;
+      clearTimeout(timer);
+      timer = undefined;
+      this.#young--;
     };
+    let timer: NodeJS.Timeout | undefined = setTimeout(() => {
+      grown();
+      this.#advance();
+    }, youthMs);
+    return grown;
   }
+}
 
-  hear(message: Exclude<ToWorker, { type: 'end' }>): void {
-    if (message.type === 'taken') this.#gate?.taken(message.bytes);
-    else if (message.type === 'input') this.#answerInput(message.text);
-    else this.#proceed.resolve();
-  }
-
-  #write(fd: 1 | 2, data: string | Uint8Array): void {
-    const bytes = this.outbox.write(fd, data);
-    this.#gate?.sent(bytes);
-  }
-
-  #body(data: Uint8Array): void {
-    if (data.length === 0) return this.outbox.tell({ type: 'body', data });
-    this.outbox.body(data);
-    this.#gate?.sent(data.length);
-  }
-
-  /** What is waited for is not held back. */
-  #tellNow(report: Report): void {
-    this.outbox.tell(report);
-    this.outbox.flush();
-  }
+function failed(error: unknown): Outcome {
+  return { reason: 'crashed', exitCode: exitCodes.failed, message: messageOf(error) };
 }

@@ -1,4 +1,5 @@
 /** Runs one program in an isolate of its own, in this process, as the command does, and keeps each of its writes. */
+import { freshRooms } from '../../sandbox/isolate/cell.ts';
 import { loadPrelude } from '../../sandbox/isolate/prelude.ts';
 import { Session } from '../../sandbox/isolate/session.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
@@ -16,7 +17,7 @@ export interface GuestRun {
   readonly stderr: string;
 }
 
-const prelude = await loadPrelude();
+const rooms = freshRooms(await loadPrelude(), 512 * 2 ** 20);
 
 /** @param colors whether its streams show colours */
 export async function runGuest(code: string, colors = false): Promise<GuestRun> {
@@ -26,7 +27,7 @@ export async function runGuest(code: string, colors = false): Promise<GuestRun> 
     readInput: (answer: (text: string | undefined) => void) => answer(undefined),
     colors: { stdout: colors, stderr: colors },
   };
-  const outcome = await new Session(scriptTask(code), io, { prelude, blocking: true, heapBytes: 512 * 2 ** 20 }).start();
+  const outcome = await new Session(scriptTask(code), io, { rooms, blocking: true }).start();
   const textOf = (fd: 1 | 2): string =>
     writes
       .filter((write) => write.fd === fd)

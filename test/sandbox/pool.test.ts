@@ -112,11 +112,11 @@ describe('an isolate host', () => {
         assert.ok(outcomes.every(({ stdout }) => stdout === '[ 1, { a: 2 } ]\n'));
       }
     };
-    await batch(200);
+    await batch(1000);
     // Of all hosts, as the pool renews its own on the way.
     const resident = (): number => hosts().reduce((sum, pid) => sum + residentKb(pid), 0);
     const before = resident();
-    await batch(rounds(400, 20_000));
+    await batch(rounds(3000, 20_000));
     assert.ok(resident() < before + 150 * 1024, `${before} → ${resident()}`);
   });
 

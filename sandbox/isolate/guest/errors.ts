@@ -28,7 +28,7 @@ export function installStackTraces(): void {
 }
 
 function format(error: object, sites: NodeJS.CallSite[]): string {
-  const own = sites.filter((site) => !site.getFileName()?.startsWith(ownFiles));
+  const own = sites.filter((site) => !isOurs(site));
   const lines = own.map((site) => `\n    at ${describeSite(site)}`);
   const stack = Error.prototype.toString.call(error) + lines.join('');
   const first = own.find((site) => site.getFileName());
@@ -36,6 +36,12 @@ function format(error: object, sites: NodeJS.CallSite[]): string {
   if (recent.length >= maxRecent) recent.shift();
   recent.push({ stack, error: new WeakRef(error) });
   return stack;
+}
+
+/** The prelude, and the line that the host puts before the first one of a script (`linker.ts`), which has no number. */
+function isOurs(site: NodeJS.CallSite): boolean {
+  const file = site.getFileName();
+  return typeof file === 'string' && (file.startsWith(ownFiles) || site.getLineNumber() === null);
 }
 
 function positionOf(site: NodeJS.CallSite): Position {

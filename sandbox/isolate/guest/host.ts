@@ -1,8 +1,10 @@
 /**
  * The border, seen from the guest: everything that code in the isolate may ask of its host.
  *
- * Each function is a synchronous isolated-vm Callback; arguments and results are structured clones, so no object of the
- * host ever reaches the guest. What takes time answers later through an entry of the prelude (`Entries`).
+ * All go through two isolated-vm Callbacks, by their numbers; arguments and results are structured clones, so no object of
+ * the host ever reaches the guest. What takes time answers later through an entry of the prelude (`Entries`). One Callback
+ * waits for the host's thread and brings its answer (15 µs), the other one only leaves word there (2 µs). The host hears
+ * both in the order of the calls.
  */
 
 /** How the module system, the timers and the web APIs reach their host. */
@@ -12,6 +14,12 @@ export interface Host {
   timer(delayMs: number, keepAlive: boolean): void;
   /** Does not return. */
   exit(code: number): void;
+  /** What `process.exitCode` is from now on, 0 to 255. */
+  exitCode(code: number): void;
+  /** The module, and what its default export returned, is no longer waited for. */
+  settled(): void;
+  /** The program uses what may call it back after its end: nothing else may run in this isolate. */
+  outlives(): void;
   /** Asks for standard input, read to its end. Answered by the entry `input`. */
   readInput(): void;
   /** What the default export returned, as JSON; the length alone of what is too long. */
@@ -48,33 +56,43 @@ export interface Host {
   inNode(name: string): boolean;
 }
 
-const all: Record<keyof Host, true> = {
-  write: true,
-  timer: true,
-  exit: true,
-  readInput: true,
-  result: true,
-  head: true,
-  body: true,
-  noHandler: true,
-  clone: true,
-  random: true,
-  uuid: true,
-  now: true,
-  parseUrl: true,
-  setUrl: true,
-  encodingOf: true,
-  decode: true,
-  fetch: true,
-  abortFetch: true,
-  importModule: true,
-  mapPosition: true,
-  sourceLine: true,
-  inNode: true,
+/** Each function, and whether somebody waits for its answer, or for its error. */
+const all: Record<keyof Host, 'asked' | 'told'> = {
+  write: 'told',
+  timer: 'told',
+  exit: 'asked',
+  exitCode: 'told',
+  settled: 'told',
+  outlives: 'told',
+  readInput: 'asked',
+  result: 'told',
+  head: 'asked',
+  body: 'told',
+  noHandler: 'asked',
+  clone: 'asked',
+  random: 'asked',
+  uuid: 'asked',
+  now: 'asked',
+  parseUrl: 'asked',
+  setUrl: 'asked',
+  encodingOf: 'asked',
+  decode: 'asked',
+  fetch: 'asked',
+  abortFetch: 'told',
+  importModule: 'told',
+  mapPosition: 'asked',
+  sourceLine: 'asked',
+  inNode: 'asked',
 };
 
-/** The order in which the host hands the functions over. */
+/** By their numbers. */
 export const hostFunctions = Object.keys(all) as (keyof Host)[];
+
+export type HostCall = (index: number, ...args: unknown[]) => unknown;
+
+/** What was only told may pile up at the host: as many of these, or as much text or bytes, are followed by a call that waits. */
+const maxToldCalls = 256;
+const maxToldSize = 2 ** 16;
 
 /** What the host tells the guest once, before the program starts. */
 export interface Start {
@@ -123,11 +141,6 @@ export interface Failure {
  * program throws; what escapes an entry is a rejection that nobody handled.
  */
 export interface Entries {
-  start(start: Start): void;
-  /** From now on each write is held back while the word behind this is 1. */
-  pace(gate: SharedArrayBuffer): void;
-  /** Runs the wrapped body of a `script`. */
-  runScript(body: (importModule: unknown) => unknown, file: string): void;
   /** Runs one timer if it is due, and arms the next. */
   fire(): void;
   deliver(id: number, ok: boolean, head: string, body: ArrayBuffer | undefined): void;
@@ -140,6 +153,8 @@ export interface Entries {
   importFailed(id: number, failure: Failure): void;
   /** A promise was rejected and nobody listened. @returns whether it was the evaluation of an import, which now rejects */
   unhandled(failure: Failure): boolean;
+  /** Whether the program's script has been entered: it compiled. */
+  hasBegun(): boolean;
   exitCode(): number;
 }
 
@@ -148,6 +163,8 @@ export interface Entries {
  * are code of the guest, so a namespace object passes from one module to another without leaving the isolate.
  */
 export interface ModuleBindings {
+  /** Runs the program's script, the wrapped body of which this is. */
+  script(body: (importModule: unknown) => unknown): void;
   importer(referrer: string): (specifier: unknown) => Promise<object>;
   meta(file: string, url: string, main: boolean): object;
   imported(id: number, namespace: object): void;
@@ -159,4 +176,39 @@ export let host: Host;
 
 export function setHost(value: Host): void {
   host = value;
+}
+
+/** Fixed parameters, as many as the longest of the functions has: a program may have broken what spreading needs. */
+type Call = (a?: unknown, b?: unknown, c?: unknown, d?: unknown, e?: unknown) => unknown;
+
+let ask: HostCall;
+let tell: HostCall;
+let toldCalls = 0;
+let toldSize = 0;
+
+/** The guest's side of the border is made before there is a host. */
+host = Object.fromEntries(
+  hostFunctions.map((name, index) => [name, all[name] === 'asked' ? asking(index) : telling(index)]),
+) as unknown as Host;
+
+function asking(index: number): Call {
+  return (a, b, c, d, e) => ask(index, a, b, c, d, e);
+}
+
+function telling(index: number): Call {
+  return (a, b, c) => {
+    toldSize += sizeOf(a) + sizeOf(b);
+    if (++toldCalls < maxToldCalls && toldSize < maxToldSize) return tell(index, a, b, c);
+    toldCalls = toldSize = 0;
+    return ask(index, a, b, c);
+  };
+}
+
+function sizeOf(value: unknown): number {
+  return typeof value === 'string' ? value.length : value instanceof Uint8Array ? value.byteLength : 0;
+}
+
+export function connect(asking: HostCall, telling: HostCall): void {
+  ask = asking;
+  tell = telling;
 }

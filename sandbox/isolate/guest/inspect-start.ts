@@ -6,8 +6,23 @@
  * and every error stay V8's.
  */
 
-/** The names that V8 itself puts on the global object: this module is evaluated before the platform adds its own. */
-export const builtinNames: readonly string[] = Object.getOwnPropertyNames(globalThis);
+/**
+ * The names that V8 itself puts on the global object: this module is evaluated before the platform adds its own. In a
+ * context of a snapshot V8 adds some more after that.
+ */
+export const builtinNames: string[] = Object.getOwnPropertyNames(globalThis);
+
+let known = 0;
+
+/** The platform's own globals are there. */
+export function noteOwnGlobals(): void {
+  known = Object.getOwnPropertyNames(globalThis).length;
+}
+
+/** What has come since then is V8's. */
+export function noteLateBuiltins(): void {
+  builtinNames.push(...Object.getOwnPropertyNames(globalThis).slice(known));
+}
 
 /** Target and handler, or null after revocation. */
 export type ProxyDetails = readonly [target: object, handler: object] | null;

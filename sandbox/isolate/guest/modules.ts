@@ -90,9 +90,9 @@ function thrown(failure: Failure): unknown {
 }
 
 /** A CommonJS body without `require`: `this` is an empty object, as `module.exports` would be. */
-export function runScript(body: (importModule: unknown) => unknown, file: string): void {
+export function runScript(body: (importModule: unknown) => unknown): void {
   try {
-    body.call({}, importer(file));
+    body.call({}, importer(startInfo().entry));
   } catch (error) {
     reportUncaught(error);
   }
@@ -109,6 +109,7 @@ function evaluated(namespace: object): void {
   if (request) return void settled(() => (require('./function.ts') as typeof import('./function.ts')).answer(namespace, request));
   const main = callable((namespace as { default?: unknown }).default);
   if (main) void settled(() => callMain(main));
+  else host.settled();
 }
 
 async function settled(work: () => Promise<void>): Promise<void> {
@@ -116,6 +117,7 @@ async function settled(work: () => Promise<void>): Promise<void> {
   try {
     await work();
     awaited = undefined;
+    host.settled();
   } catch (error) {
     reportUncaught(error);
   }
@@ -174,4 +176,4 @@ export function finalExitCode(): number {
   return unsettled;
 }
 
-export const bindings: ModuleBindings = { importer, meta, imported, evaluated };
+export const bindings: Omit<ModuleBindings, 'script'> = { importer, meta, imported, evaluated };

@@ -1,16 +1,18 @@
 /**
  * The platform inside an isolate, bundled to one script (`bin/build.js`) that evaluates to `boot`.
  *
- * The host runs it once in every fresh context, so it does as little as it can: whatever a program may never touch
- * (inspection, URL, fetch …) sits behind a getter and is evaluated on first use. What is needed for `console.log('hello')`
- * is a few closures.
+ * Evaluating it makes all that no program and no host differ in, so that a snapshot of V8's can hold the outcome
+ * (`prelude.ts` of the host); `boot` adds the rest, once in every fresh context. Both do as little as they can: whatever a
+ * program may never touch (inspection, URL, fetch …) sits behind a getter and is evaluated on first use. What is needed
+ * for `console.log('hello')` is a few closures.
  */
 import { invalidArgument } from './arguments.ts';
 import { createConsole } from './console.ts';
 import { installStackTraces, reportWhereMade } from './errors.ts';
-import { type Entries, type Host, hostFunctions, setHost, type Start } from './host.ts';
-import { installProxy } from './inspect-start.ts';
+import { connect, type Entries, type HostCall, type Start } from './host.ts';
+import { installProxy, noteLateBuiltins, noteOwnGlobals } from './inspect-start.ts';
 import { bindings, finalExitCode, importedBefore, importFailed, input, opening, runScript, unhandled } from './modules.ts';
+import { installOutliving } from './outliving.ts';
 import { pace } from './pacing.ts';
 import { createProcess, setStart } from './process.ts';
 import { clearTimer, fire, setInterval, setTimeout } from './timers.ts';
@@ -33,24 +35,6 @@ function queueMicrotask(callback: () => void): void {
 }
 
 const entries: Entries = {
-  start(start: Start) {
-    setStart(start);
-    define('global', globalThis);
-    define('console', createConsole());
-    define('process', createProcess(start));
-    define('queueMicrotask', queueMicrotask, true);
-    define('setTimeout', setTimeout, true);
-    define('setInterval', setInterval, true);
-    define('clearTimeout', clearTimer('clearTimeout'), true);
-    define('clearInterval', clearTimer('clearInterval'), true);
-    Object.defineProperty(globalThis, Symbol.for('prisn.module'), { value: bindings });
-    installWebGlobals(globalThis);
-    installWebAssembly(globalThis);
-    // Last: what prisn itself makes of a proxy is not shown as one.
-    installProxy(globalThis);
-  },
-  pace,
-  runScript,
   fire,
   deliver,
   input,
@@ -58,14 +42,49 @@ const entries: Entries = {
   importedBefore,
   importFailed,
   unhandled,
+  hasBegun: () => hasBegun,
   exitCode: finalExitCode,
 };
 
+let hasBegun = false;
+
+/** The body of the program's script is known to compile, and is run. */
+function script(body: (importModule: unknown) => unknown): void {
+  hasBegun = true;
+  runScript(body);
+}
+
+installStackTraces();
+define('global', globalThis);
+define('console', createConsole());
+define('process', undefined);
+define('queueMicrotask', queueMicrotask, true);
+define('setTimeout', setTimeout, true);
+define('setInterval', setInterval, true);
+define('clearTimeout', clearTimer('clearTimeout'), true);
+define('clearInterval', clearTimer('clearInterval'), true);
+Object.defineProperty(globalThis, Symbol.for('prisn.module'), { value: { ...bindings, script } });
+installWebGlobals(globalThis);
+installOutliving(globalThis);
+// Last: what prisn itself makes of a proxy is not shown as one.
+installProxy(globalThis);
+noteOwnGlobals();
+
 type Enter = (name: keyof Entries, ...args: unknown[]) => unknown;
 
-/** The value of the bundle: called by the host with its functions, in the order of `hostFunctions`. */
-export function boot(...functions: unknown[]): Enter {
-  setHost(Object.fromEntries(hostFunctions.map((name, index) => [name, functions[index]])) as unknown as Host);
-  installStackTraces();
+/**
+ * The value of the bundle. V8 adds some of its own globals to a context only after those of its snapshot, so what changes
+ * them is done here.
+ * @param ask calls a function of the host by its place in `hostFunctions` and has its answer
+ * @param tell the same without an answer, which is quicker
+ * @param gate from now on each write is held back while the word behind this is 1
+ */
+export function boot(ask: HostCall, tell: HostCall, start: Start, gate?: SharedArrayBuffer): Enter {
+  connect(ask, tell);
+  noteLateBuiltins();
+  setStart(start);
+  define('process', createProcess(start));
+  installWebAssembly(globalThis);
+  if (gate) pace(gate);
   return (name, ...args) => (entries[name] as (...args: unknown[]) => unknown)(...args);
 }

@@ -59,6 +59,9 @@ function stream(fd: 1 | 2): Stream {
   };
 }
 
+/** V8's own: one that the program makes is noted, to be shown as a proxy. */
+const { Proxy } = globalThis;
+
 /** Values are strings, as in the environment of a process. */
 function environment(values: Readonly<Record<string, string>>): Record<string, string> {
   const { set } = Reflect; // before the program can replace it
@@ -89,6 +92,7 @@ export function createProcess(start: Start): object {
     get: () => code,
     set: (value: unknown) => {
       code = validExitCode(value);
+      host.exitCode(exitCode());
     },
     enumerable: true,
     configurable: true,

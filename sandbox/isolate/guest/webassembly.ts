@@ -1,8 +1,11 @@
 /**
  * `WebAssembly.compile` and `WebAssembly.instantiate` by their synchronous twins: V8 finishes the asynchronous ones in a
  * task of its own, which no host hears of, so a program that waits for nothing else would be taken for ended.
+ * Its memories outlive the program until V8 collects them, and V8's limit of the heap does not count them.
  * https://webassembly.github.io/spec/js-api/
  */
+import { host } from './host.ts';
+
 interface Namespace {
   Module: new (bytes: unknown) => object;
   Instance: new (module: object, imports?: unknown) => object;
@@ -19,6 +22,7 @@ export function installWebAssembly(global: typeof globalThis): void {
   };
   Object.defineProperty(global, 'WebAssembly', {
     get: () => {
+      host.outlives();
       patch(descriptor.value as Namespace);
       settle(descriptor.value);
       return descriptor.value;

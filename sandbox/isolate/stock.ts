@@ -1,0 +1,110 @@
+/**
+ * The isolates of a thread that wait for a program.
+ *
+ * To make an isolate costs 1.5 ms, a fresh context in one that is there 0.5. A program that ended in order leaves its
+ * isolate for the next one (`cell.ts` has what that may see of it), and while the thread has nothing else to do, the
+ * next context is made ready in it. An isolate is let go after a number of programs, as its memory does not all come back,
+ * or when a program has left much of it in use.
+ */
+import { Cell, type Room, type Rooms } from './cell.ts';
+import type { Prelude } from './prelude.ts';
+
+/** Heap of a program that asks for no limit of its own. */
+const defaultHeapBytes = 128 * 2 ** 20;
+
+const programsPerCell = 200;
+
+/**
+ * What may be in use, or not collected yet, in an isolate that serves on. V8 collects the heap before it refuses memory;
+ * the buffers that it finds to be garbage are counted until some time later, so they are missing to the next program.
+ */
+const maxHeapLeft = defaultHeapBytes / 4;
+const maxBuffersLeft = 4 * 2 ** 20;
+
+/** Contexts that are made ahead: one ready is what a single caller needs, and a burst makes its own. */
+const maxReady = 2;
+/** Isolates beside those: as many come back as are taken, and each holds 10 to 20 MB that V8 has not collected. */
+const maxIdle = 2;
+
+export class Stock implements Rooms {
+  readonly #prelude: Prelude;
+  /** Those that may serve on: busy, ready or idle. */
+  readonly #cells = new Set<Cell>();
+  readonly #ready: Room[] = [];
+  readonly #idle: Cell[] = [];
+  #preparing: NodeJS.Immediate | undefined;
+  #made = 0;
+
+  constructor(prelude: Prelude) {
+    this.#prelude = prelude;
+    this.#prepareSoon();
+  }
+
+  /** How many isolates there have been. */
+  get made(): number {
+    return this.#made;
+  }
+
+  take(heapBytes = defaultHeapBytes): Room {
+    if (heapBytes === defaultHeapBytes) return this.#ready.pop() ?? this.#cell().open();
+    this.#made++;
+    return new Cell(this.#prelude, heapBytes).open();
+  }
+
+  giveBack(room: Room, inOrder: boolean): void {
+    const { cell } = room;
+    room.leave();
+    if (inOrder && !room.isSpoiled && this.#mayServe(cell)) this.#idle.push(cell);
+    else this.#close(cell);
+    this.#prepareSoon();
+  }
+
+  close(): void {
+    clearImmediate(this.#preparing);
+    for (const cell of this.#cells) cell.close();
+  }
+
+  #mayServe(cell: Cell): boolean {
+    if (cell.isolate.isDisposed || cell.heapBytes !== defaultHeapBytes) return false;
+    if (cell.rooms >= programsPerCell || this.#idle.length >= maxIdle) return false;
+    const { heap, buffers } = cell.memory;
+    return heap <= maxHeapLeft && buffers <= maxBuffersLeft;
+  }
+
+  #cell(): Cell {
+    const idle = this.#idle.pop();
+    if (idle) return idle;
+    this.#made++;
+    const cell = new Cell(this.#prelude, defaultHeapBytes);
+    this.#cells.add(cell);
+    return cell;
+  }
+
+  #close(cell: Cell): void {
+    this.#cells.delete(cell);
+    cell.close();
+  }
+
+  /** In the turn after the next: first comes what this one has to tell, and what was asked meanwhile. */
+  #prepareSoon(): void {
+    if (this.#ready.length >= maxReady) return;
+    this.#preparing ??= setImmediate(() => {
+      this.#preparing = setImmediate(() => this.#prepare());
+    });
+  }
+
+  #prepare(): void {
+    this.#preparing = undefined;
+    if (this.#ready.length >= maxReady) return;
+    // Where enough of them are busy, the next that comes back will do.
+    if (this.#idle.length === 0 && this.#cells.size >= maxReady) return;
+    const cell = this.#cell();
+    try {
+      this.#ready.push(cell.open());
+    } catch {
+      // Who needs a context next tries by itself, and hears of it.
+      return this.#close(cell);
+    }
+    this.#prepareSoon();
+  }
+}
