@@ -75,7 +75,11 @@ test('on another server the secrets open with the key of the backup only', async
   const refused = await to.prisn(['restore', scratch.path('plain.tar.gz')]);
   assert.equal(refused.code, 6);
   assert.match(refused.stderr, /sealed with the key [0-9a-f]{16}, which is not here/);
-  const restored = await to.prisn(['restore', scratch.path('with-key.tar.gz')]);
+  const keyless = await to.prisn(['restore', scratch.path('plain.tar.gz'), '--force', '--yes']);
+  assert.equal(keyless.code, 0, keyless.stderr);
+  const { reasons } = (await to.request('GET', '/ready')).body as { reasons: string[] };
+  assert.match(reasons.join(), /^the key of a secret is neither in .*; put the key file back/);
+  const restored = await to.prisn(['restore', scratch.path('with-key.tar.gz'), '--force', '--yes']);
   assert.equal(restored.code, 0, restored.stderr);
   assert.equal(await trigger(to), '1\n8\n');
 });

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import type { ShownExecution } from '../src/api/contract/schemas.ts';
 import { prisn } from './prisn.ts';
 import { carriersOf, childrenOf, isAlive, membersOf, needsProc, until } from './processes.ts';
@@ -84,10 +85,26 @@ test('the first signal lets what runs end and refuses what is new, and who waits
   await server.prisn(['run', '--runtime', 'bash', new Scratch(t).file('go.sh', `touch ${go}`)], { env: { PRISN_DAEMON: 'off' } });
   const { status, stdout } = (await waiting).body as ShownExecution;
   assert.deepEqual([status, stdout], ['Completed', 'running\ndone\n']);
-  if (isAlive(server.pid)) await once(server.child, 'exit');
+  if (server.child.exitCode === null) await once(server.child, 'exit');
   assert.equal(server.child.exitCode, 0);
   assert.ok(!existsSync(join(server.home, 'daemon.json')));
   assert.ok(!existsSync(join(server.home, 'prisn.sock')));
+});
+
+test('the first signal lets a run of the command line in its isolates end, and /nodes tells of it', async (t) => {
+  const server = await Server.start(t);
+  const program = new Scratch(t).file('slow.mjs', "console.log('begun'); setTimeout(() => console.log('done'), 3000);");
+  const running = server.prisn(['run', program], { env: { PRISN_SOCKET: join(server.home, 'prisn.sock') } });
+  const foregroundRuns = async () => {
+    const { items } = (await server.request('GET', '/api/v1/nodes')).body as { items: { foreground_runs: number }[] };
+    return items[0]?.foreground_runs;
+  };
+  while ((await foregroundRuns()) !== 1) await setTimeout(20);
+  server.child.kill('SIGTERM');
+  const { code, stdout, stderr } = await running;
+  assert.deepEqual([code, stdout, stderr], [0, 'begun\ndone\n', '']);
+  if (server.child.exitCode === null) await once(server.child, 'exit');
+  assert.equal(server.child.exitCode, 0);
 });
 
 test('a second signal ends it at once, with all that runs', async (t) => {

@@ -138,7 +138,7 @@ describe('the users’ own text, against a server on its own port', needs('pytho
         'again = client.wait_for_execution(client.trigger("backup-job", {"LEVEL": "some"}))',
         'print(again["status"], again["stdout"].strip())',
       ].join('\n'),
-      findProgram('python3') as string,
+      findProgram('python3'),
     );
     if (skipped !== undefined) return;
     assert.equal(out, "Backup completed: Completed\n['backup-job']\njob\nCompleted backed up some\n");

@@ -38,6 +38,7 @@ export async function createApp(parts: ApiParts, options: ApiOptions, lives: Req
   });
   app.setErrorHandler(answerError);
   app.setNotFoundHandler(async (request) => {
+    methods.refuseUnknown(request.method, pathOf(request));
     throw new PrisnError('not_found', `there is no ${pathOf(request)}; /openapi.json tells what there is`);
   });
   keepToContract(app);
@@ -46,12 +47,12 @@ export async function createApp(parts: ApiParts, options: ApiOptions, lives: Req
     const ms = Math.round(reply.elapsedTime * 10) / 10;
     parts.log.debug({ request_id: id, method, path: pathOf(request), status: reply.statusCode, ms }, 'request');
   });
-  const refuseOtherMethods = watchMethods(app);
+  const methods = watchMethods(app);
   await registerJson(app, parts, options, lives);
   await registerFunctions(app, parts, lives, options);
   registerPages(app, parts);
   registerDocs(app, parts.version);
-  refuseOtherMethods();
+  methods.refuseOthers();
   await app.ready();
   return app;
 }

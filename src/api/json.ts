@@ -1,11 +1,13 @@
 /**
  * Reads JSON that a stranger sent (RFC 8259). `JSON.parse` alone takes the last of two members of one name, takes
  * `__proto__` for a name like any other, and nests as deep as the sender likes, which whoever recurses over it later pays
- * for. A scan over the text refuses these three; it leaves all other mistakes to `JSON.parse`, whose messages tell the place.
+ * for, as for millions of values. A scan over the text refuses these four; it leaves all other mistakes to `JSON.parse`, whose messages tell the place.
  */
 import { messageOf, PrisnError } from '../base/error.ts';
 
 const maxDepth = 200;
+/** What is done with each of them takes much longer than its reading. */
+const maxValues = 100_000;
 
 export interface Json {
   readonly value: unknown;
@@ -54,6 +56,7 @@ function scan(text: string): Map<string, string> {
   let member: { name: string; start: number } | undefined;
   let name: string | undefined;
   let wantsName = false;
+  let values = 1;
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
       case codes.quote: {
@@ -66,6 +69,7 @@ function scan(text: string): Map<string, string> {
       case codes.openArray:
         wantsName = text.charCodeAt(at) === codes.openObject;
         levels.push(wantsName ? new Set() : 'array');
+        countValue(++values);
         if (levels.length > maxDepth) throw new PrisnError('usage', `the body nests deeper than ${maxDepth} levels`);
         break;
       case codes.colon:
@@ -80,12 +84,19 @@ function scan(text: string): Map<string, string> {
           member = undefined;
         }
         if (text.charCodeAt(at) !== codes.comma) levels.pop();
-        else wantsName = levels.at(-1) instanceof Set;
+        else {
+          wantsName = levels.at(-1) instanceof Set;
+          countValue(++values);
+        }
         break;
       default:
     }
   }
   return members;
+}
+
+function countValue(values: number): void {
+  if (values > maxValues) throw new PrisnError('usage', `the body has more than ${maxValues} values`);
 }
 
 /** @returns where the string that begins there ends, behind its quote */

@@ -8,7 +8,7 @@
  * told so (`overdue`), which ends waits and followers with what they have; then the rest is cut off.
  */
 import { createServer, IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { ListenOptions } from 'node:net';
+import type { ListenOptions, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../base/error.ts';
@@ -21,6 +21,8 @@ import { maxHeaders, type Door } from './guard.ts';
 export class ApiRequest extends IncomingMessage {
   id = '';
   caller: Caller | undefined;
+  /** Its `Expect` asks for what this server does not do. */
+  expectsMore = false;
 }
 
 export interface HttpLimits {
@@ -29,6 +31,8 @@ export interface HttpLimits {
   /** For a whole request, its body included. */
   readonly requestMs: number;
   readonly idleMs: number;
+  /** For a client to take some more of its answer. */
+  readonly stalledMs: number;
   readonly checkMs: number;
   readonly headBytes: number;
   readonly connections: number;
@@ -38,6 +42,7 @@ export const httpLimits: HttpLimits = {
   headMs: 10_000,
   requestMs: 600_000,
   idleMs: 75_000,
+  stalledMs: 60_000,
   checkMs: 2_000,
   headBytes: 16_384,
   connections: 10_000,
@@ -57,6 +62,8 @@ export interface Handling {
 export class Listener {
   readonly #server: Server;
   readonly #inFlight = new Set<ServerResponse>();
+  /** Of each connection; earlier ones of it are answered first. */
+  readonly #latest = new WeakMap<Duplex, ServerResponse>();
   readonly #upgraded = new Set<Duplex>();
   #requests = 0;
   #closed: Promise<void> | undefined;
@@ -79,7 +86,8 @@ export class Listener {
     });
     this.#server.maxConnections = limits.connections;
     this.#server.maxHeadersCount = maxHeaders + 1;
-    this.#server.on('clientError', answerBrokenRequest);
+    this.#server.on('clientError', (error, socket) => this.#endBroken(error, socket));
+    this.#server.setTimeout(limits.stalledMs, (socket) => this.#endSilent(socket));
     if (upgrade)
       this.#server.on('upgrade', (request: ApiRequest, socket: Duplex, head: Buffer) => {
         this.#track(socket);
@@ -110,9 +118,14 @@ export class Listener {
     });
     const door = doorOf(server);
     server.on('error', (error) => handling.failed(error));
-    server.on('request', (request: ApiRequest, response) => {
+    const take = (request: ApiRequest, response: ServerResponse): void => {
       listener.#begin(response);
       handling.handle(request, response, door);
+    };
+    server.on('request', take);
+    server.on('checkExpectation', (request: ApiRequest, response) => {
+      request.expectsMore = true;
+      take(request, response);
     });
     return listener;
   }
@@ -159,6 +172,7 @@ export class Listener {
   #begin(response: ServerResponse): void {
     this.#requests++;
     this.#inFlight.add(response);
+    this.#latest.set(response.req.socket, response);
     if (this.#closed) endConnectionWith(response);
     response.once('close', () => {
       this.#inFlight.delete(response);
@@ -167,7 +181,33 @@ export class Listener {
     });
   }
 
+  /** Node tells of connections on which nothing has moved, in either direction, and of those that have been idle. */
+  #endSilent(socket: Socket): void {
+    const isStalled = socket.writableLength > 0;
+    if (isStalled || !this.#latestInFlight(socket)) socket.destroy();
+  }
+
+  /** Answers what is no request that Node would understand, or was not sent in time; after what was asked before it. */
+  #endBroken(error: Error, socket: Duplex & { readonly bytesWritten?: number }): void {
+    const latest = this.#latestInFlight(socket);
+    if (latest?.req.complete && socket.writable && errnoOf(error) !== 'ECONNRESET') {
+      endConnectionWith(latest);
+      latest.once('close', () => socket.end());
+      return;
+    }
+    // After a first answer on the connection, or before one, nobody can tell what this one would be taken for.
+    const isFirst = (socket.bytesWritten ?? 0) === 0 && latest?.socket !== null;
+    if (!socket.writable || errnoOf(error) === 'ECONNRESET' || !isFirst) socket.destroy();
+    else socket.end(rawReplyTo(brokenRequest(errnoOf(error))));
+  }
+
+  #latestInFlight(socket: Duplex): ServerResponse | undefined {
+    const latest = this.#latest.get(socket);
+    return latest && this.#inFlight.has(latest) ? latest : undefined;
+  }
+
   #track(socket: Duplex): void {
+    (socket as Socket).setTimeout(0);
     this.#upgraded.add(socket);
     socket.once('close', () => this.#upgraded.delete(socket));
     // Whoever serves it hears its end by `close`.
@@ -177,16 +217,6 @@ export class Listener {
 
 function endConnectionWith(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('connection', 'close');
-}
-
-/** Answers what is no request that Node would understand, or was not sent in time. */
-function answerBrokenRequest(error: Error, socket: Duplex & { readonly bytesWritten?: number }): void {
-  // After a first answer on the connection nobody can tell what this one would be taken for.
-  if (!socket.writable || errnoOf(error) === 'ECONNRESET' || (socket.bytesWritten ?? 0) > 0) {
-    socket.destroy();
-    return;
-  }
-  socket.end(rawReplyTo(brokenRequest(errnoOf(error))));
 }
 
 function brokenRequest(code: string | undefined): Error {

@@ -13,12 +13,12 @@ export type ShownRuntime = Output<'listRuntimes'>['items'][number];
 export type ShownNode = Output<'listNodes'>['items'][number];
 
 export interface ApiParts {
-  readonly executor: Pick<Executor, 'submit' | 'get' | 'wait' | 'list' | 'cancel' | 'logs'>;
+  readonly executor: Pick<Executor, 'submit' | 'get' | 'wait' | 'list' | 'cancel' | 'logs' | 'executionsOf'>;
   readonly deployments: Pick<
     DeploymentUseCases,
     'create' | 'put' | 'patch' | 'get' | 'list' | 'delete' | 'rollback' | 'revisions' | 'status' | 'folders' | 'scale'
   >;
-  readonly secrets: Pick<SecretUseCases, 'create' | 'put' | 'get' | 'list' | 'delete'>;
+  readonly secrets: Pick<SecretUseCases, 'create' | 'put' | 'get' | 'list' | 'delete' | 'check'>;
   readonly functions: Pick<Functions, 'call'>;
   readonly bundles: Pick<BundleStore, 'put'>;
   readonly runs: Pick<ForegroundRuns, 'serve'>;

@@ -13,7 +13,7 @@ import type { FastifyInstance } from 'fastify';
 import { loopbackHost } from '../model/listen-address.ts';
 import { createApp } from './app.ts';
 import { byDoor, type Authenticate } from './auth.ts';
-import { replyTo } from './errors.ts';
+import { refusal, replyTo } from './errors.ts';
 import { guard, tcpDoor, type Door } from './guard.ts';
 import { Listener, type ApiRequest, type Handling } from './listener.ts';
 import { RequestLives } from './lives.ts';
@@ -126,6 +126,7 @@ class HttpApi implements Api {
     response.setHeader('x-request-id', request.id);
     try {
       guard({ target: request.url ?? '', rawHeaders: request.rawHeaders }, door);
+      if (request.expectsMore) throw refusal(417, 'usage', 'the only Expect that is understood is 100-continue');
       request.caller = this.#authenticate(door.kind);
     } catch (error) {
       refuse(response, error);

@@ -51,6 +51,8 @@ export class BundleStore {
    * @throws PrisnError `usage` for what is no bundle, naming the entry; `too_large`; `storage_full`
    */
   async put(archive: AsyncIterable<Uint8Array>): Promise<Stored> {
+    // Somebody may have taken it away.
+    await mkdir(this.#folder, { mode: 0o700, recursive: true });
     const temporary = await mkdtemp(join(this.#folder, 'tmp-'));
     try {
       const unpacked = await unpack(archive, temporary, this.#limits);

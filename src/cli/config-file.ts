@@ -27,30 +27,44 @@ export function readConfig(home: string): ConfigValues {
   const text = readText(path);
   const values: Partial<Record<SettingName, string>> = {};
   for (const [key, value] of Object.entries(parseWhole(text, path))) {
-    const where = `${path}, line ${lineOf(text, key)}`;
-    values[settingName(key, where)] = textOf(value, `${where}: ${key}`);
+    const line = lineOf(text, key);
+    values[keyOf(key, path, line)] = textOf(value, `${path}, line ${line}: ${key}`);
   }
   return values;
 }
 
-/** @param where it stands, of a file @throws PrisnError `usage` */
-export function settingName(text: string, where?: string): SettingName {
+/** @throws PrisnError `usage` */
+export function settingName(text: string): SettingName {
   const found = settingNames.find((name) => name === text);
   if (found) return found;
   const meant = nearest(text.replaceAll('-', '_'), settingNames);
   throw new PrisnError(
     'usage',
-    `${where === undefined ? '' : `${where}: `}there is no setting '${text}'; ${meant ? `did you mean ${meant}?` : 'prisn config list shows them'}`,
+    `there is no setting '${text}'; ${meant ? `did you mean ${meant}?` : `there are ${settingNames.join(', ')}`}`,
+  );
+}
+
+/** @param path of the file @throws PrisnError `usage` that says how to get rid of it */
+function keyOf(text: string, path: string, line: number): SettingName {
+  const found = settingNames.find((name) => name === text);
+  if (found) return found;
+  const meant = nearest(text.replaceAll('-', '_'), settingNames);
+  throw new PrisnError(
+    'usage',
+    `${path}, line ${line}: there is no setting '${text}'${meant ? `, did you mean ${meant}` : ''}; ` +
+      `change or remove the line, or: prisn config unset ${text}`,
   );
 }
 
 /** Changes or adds one setting. */
 export function writeSetting(home: string, name: SettingName, value: string): void {
+  // The server would refuse the file for another key all the same.
+  readConfig(home);
   change(home, (text) => withSetting(text, name, value));
 }
 
-/** @returns whether it was there */
-export function removeSetting(home: string, name: SettingName): boolean {
+/** @param name of a setting, or a key that is none @returns whether it was there */
+export function removeSetting(home: string, name: string): boolean {
   return change(home, (text) => withoutSetting(text, name));
 }
 
@@ -68,7 +82,7 @@ export function withSetting(text: string, name: SettingName, value: string): str
 }
 
 /** The text without a setting, its own comment on the same line included. */
-export function withoutSetting(text: string, name: SettingName): string {
+export function withoutSetting(text: string, name: string): string {
   const found = statements(text).find((statement) => statement.key === name);
   return found ? text.slice(0, found.start) + text.slice(found.end) : text;
 }
@@ -120,9 +134,9 @@ function endOfValue(statement: string): number {
 
 function change(home: string, edit: (text: string) => string): boolean {
   const path = configPath(home);
-  // A file that is not understood is not changed either.
-  readConfig(home);
   const before = readText(path);
+  // A file that is not understood is not changed either.
+  parseWhole(before, path);
   const after = edit(before);
   if (after === before) return false;
   writeWhole(path, after);

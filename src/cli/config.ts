@@ -58,10 +58,15 @@ function set(word: string, value: string): void {
 }
 
 function unset(word: string): void {
-  const name = settingName(word);
   const home = openHome(process.env);
-  if (removeSetting(home, name)) tellWhen(home, name);
-  else say(`${configPath(home)} does not set ${name}; nothing was changed`);
+  // A key of the file that is no setting can be taken out as well: the server refuses it.
+  if (removeSetting(home, word)) {
+    const name = settingNames.find((known) => known === word);
+    if (name) tellWhen(home, name);
+    return;
+  }
+  const name = settingName(word);
+  say(`${configPath(home)} does not set ${name}; nothing was changed`);
 }
 
 /** When the change shows, where that is not obvious. */

@@ -9,10 +9,13 @@
  * that belongs to a terminal or a supervisor is its owner's to replace.
  */
 import { PrisnError } from '../base/error.ts';
-import { parseAddress } from '../client/address.ts';
+import { isTerminal } from '../base/terminal.ts';
+import { type Address, parseAddress } from '../client/address.ts';
 import { Client } from '../client/client.ts';
+import { isNobodyThere } from '../client/errors.ts';
 import { type DaemonRecord, readRecord } from '../client/record.ts';
 import { homeDir, openHome } from './home.ts';
+import { localClient, socketOf } from './local-client.ts';
 import { programPath } from './program.ts';
 import { say } from './say.ts';
 import { versionText } from './version.ts';
@@ -25,6 +28,8 @@ export interface ConnectOptions {
 }
 
 const replaceMs = 10_000;
+/** From the end of its socket to the end of the server. */
+const leavingMs = 2000;
 
 /** @throws PrisnError `unreachable` when there is no daemon and none may be started, and as `startServer` */
 export async function connect({ server, start = true }: ConnectOptions = {}): Promise<Client> {
@@ -33,15 +38,28 @@ export async function connect({ server, start = true }: ConnectOptions = {}): Pr
   if (env['PRISN_SERVER']) return new Client(parseAddress(env['PRISN_SERVER'], 'PRISN_SERVER'));
   const mayStart = start && env['PRISN_DAEMON'] !== 'off';
   const running = readRecord(homeDir(env));
-  if (running && (await isCurrent(running, mayStart))) return localClient(running);
+  if (running && (await isCurrent(running, mayStart)))
+    return localClient(running, (error) => successor(running, mayStart, error));
   if (!mayStart) throw noServer(env);
-  const { startSuccessor } = await import('./server-process.ts');
-  return localClient(await startSuccessor(openHome(env), env, running));
+  return localClient(await startHere(env, running));
 }
 
-/** A client of a daemon that is known to run. */
-export function localClient({ socket }: DaemonRecord): Client {
-  return new Client({ kind: 'socket', path: socket }, 'see what prisn server status and its log say');
+async function startHere(env: NodeJS.ProcessEnv, before?: DaemonRecord): Promise<DaemonRecord> {
+  const { startSuccessor } = await import('./server-process.ts');
+  const record = await startSuccessor(openHome(env), env, before);
+  if (isTerminal(2)) say('started a server in the background (prisn server stop ends it)');
+  if (record.note !== undefined) say(record.note);
+  return record;
+}
+
+/** Another command has replaced or stopped the server since its record was read. */
+async function successor(before: DaemonRecord, mayStart: boolean, error: unknown): Promise<Address> {
+  const { waitUntilGone } = await import('./server-process.ts');
+  if (!(await waitUntilGone(before, leavingMs))) throw error;
+  const { env } = process;
+  const record = readRecord(homeDir(env)) ?? (mayStart ? await startHere(env, before) : undefined);
+  if (!record) throw error;
+  return socketOf(record);
 }
 
 function noServer(env: NodeJS.ProcessEnv): PrisnError {
@@ -68,14 +86,19 @@ async function isBusy(running: DaemonRecord): Promise<boolean> {
   const client = localClient(running);
   try {
     const { items } = await client.call('listNodes', {}, AbortSignal.timeout(replaceMs));
-    return items.some((node) => node.running + node.pending > 0);
+    // An older server does not tell of its foreground runs.
+    return items.some((node) => [node.running, node.pending, node.foreground_runs].some((count) => count > 0));
+  } catch (error) {
+    // It is on its way out.
+    if (error instanceof PrisnError && isNobodyThere(error.cause)) return false;
+    throw error;
   } finally {
     client.close();
   }
 }
 
 async function stop(running: DaemonRecord): Promise<boolean> {
-  const { signalServer, waitUntilGone } = await import('./server-process.ts');
-  signalServer(running);
+  const [{ waitUntilGone }, { askToStop }] = await Promise.all([import('./server-process.ts'), import('./server-stop.ts')]);
+  await askToStop(running);
   return waitUntilGone(running, replaceMs);
 }

@@ -118,11 +118,13 @@ async function storing(
   return (bundle) => client.call('createDeployment', { body: { ...named, bundle } });
 }
 
-function summary(before: ShownDeployment | undefined, { name, type, runtime, revision }: ShownDeployment): string {
+function summary(before: ShownDeployment | undefined, { name, type, runtime, revision, entrypoint }: ShownDeployment): string {
   if (!before) return `${name}: created (${type}, ${runtime})`;
+  // It may be another program that only has the same name.
+  const wasOther = before.entrypoint !== entrypoint || before.runtime !== runtime;
   return before.revision === revision
     ? `${name}: unchanged (revision ${revision})`
-    : `${name}: updated to revision ${revision} (${type}, ${runtime})`;
+    : `${name}: updated to revision ${revision} (${type}, ${runtime})${wasOther ? `; it was ${before.entrypoint} (${before.runtime})` : ''}`;
 }
 
 function nextStep({ name, type }: ShownDeployment, options: DeployOptions): string {

@@ -5,7 +5,7 @@ import { messageOf } from '../base/error.ts';
 import { type DaemonRecord, readRecord } from '../client/record.ts';
 import { acquireLock } from '../store/lock.ts';
 import { openStore } from '../store/store.ts';
-import { localClient } from './connect.ts';
+import { localClient } from './local-client.ts';
 import type { Finding } from './doctor.ts';
 import { homeDir } from './home.ts';
 import { readiness } from './server.ts';

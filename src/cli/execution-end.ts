@@ -32,15 +32,20 @@ export function exitCodeOf(execution: ShownExecution): number {
   return code || exitCodes.failed;
 }
 
-/** `Completed`, `Failed (timeout, exit code 124)`, `Pending (3. in the queue)`. */
+/** `Completed`, `Failed (timeout, exit code 124)`, `Pending (3rd in the queue)`. */
 export function stateOf({ status, reason, exit_code: code, queue_position: position }: ShownExecution): string {
-  if (status === 'Pending' && position !== undefined) return `Pending (${position}. in the queue)`;
+  if (status === 'Pending' && position !== undefined) return `Pending (${ordinal(position)} in the queue)`;
   const why = status === 'Failed' ? [reason !== 'exit' && reason, code !== undefined && `exit code ${code}`].filter(Boolean) : [];
   return why.length > 0 ? `${status} (${why.join(', ')})` : status;
 }
 
+function ordinal(number: number): string {
+  const isTeen = Math.floor(number / 10) % 10 === 1;
+  return `${number}${(isTeen ? undefined : ['th', 'st', 'nd', 'rd'][number % 10]) ?? 'th'}`;
+}
+
 /**
- * For commands whose exit code is a program's: prisn's own failures are 125 to 127 there, wrong usage 2.
+ * Once an execution is there and the exit code is its program's: prisn's own failures are 125 to 127 then, wrong usage 2.
  * @returns the exit code; the error is said
  */
 export function failureCode(error: unknown): number {

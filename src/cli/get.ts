@@ -26,7 +26,7 @@ export function getCommand(program: Command): void {
     .option('--limit <n>', 'how many at most', wholeNumber('--limit', 1, 1_000_000), 100)
     .option('-A, --all-namespaces', 'of all namespaces')
     .option('--status <status>', `executions in this state only: ${executionStatuses.join(', ')}`, statusOf)
-    .option('--since <time>', 'executions since then: 5m, 2h, or RFC 3339')
+    .option('--since <time>', 'executions since then: 5m, 2h, or RFC 3339', sinceOf)
     .option('--deployment <name>', 'executions of this deployment only')
     .option('-l, --selector <key=value>', 'deployments with this label only')
     .addHelpText(
@@ -73,6 +73,15 @@ export async function show(
 
 function withNamespaces(kind: Kind<unknown>): Kind<unknown> {
   return { ...kind, columns: kind.columns.map((column) => (column.head === 'NAMESPACE' ? { ...column, wide: false } : column)) };
+}
+
+/** Checked here, for a message that names both forms; the server reads it. */
+function sinceOf(text: string): string {
+  if (/^\d/.test(text)) return text;
+  throw new PrisnError(
+    'usage',
+    `--since: '${text}' is no time; write a duration back such as 5m, 2h or 1d, or 2030-01-31T08:00:00Z (RFC 3339)`,
+  );
 }
 
 function statusOf(text: string): (typeof executionStatuses)[number] {

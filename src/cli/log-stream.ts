@@ -37,14 +37,29 @@ function read(
       );
 }
 
-/** Writes what there is to stdout, and with `follow` what comes. @throws as `Client.stream` */
-export async function showLog(client: Client, source: LogSource, selection: LogSelection, signal?: AbortSignal): Promise<void> {
-  for await (const chunk of read(client, source, selection, 'text/plain', signal)) await write(chunk);
+/** Writes what there is to stdout, and with `follow` what comes. @returns whether there was anything @throws as `Client.stream` */
+export async function showLog(
+  client: Client,
+  source: LogSource,
+  selection: LogSelection,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  let isShown = false;
+  for await (const chunk of read(client, source, selection, 'text/plain', signal)) {
+    isShown ||= chunk.length > 0;
+    await write(chunk);
+  }
+  return isShown;
 }
 
 /** As `showLog`, with the time of each line before it. */
-export async function showTimedLog(client: Client, source: LogSource, selection: LogSelection): Promise<void> {
-  for await (const line of timedLines(pieces(read(client, source, selection, 'application/x-ndjson')))) await write(line);
+export async function showTimedLog(client: Client, source: LogSource, selection: LogSelection): Promise<boolean> {
+  let isShown = false;
+  for await (const line of timedLines(pieces(read(client, source, selection, 'application/x-ndjson')))) {
+    isShown = true;
+    await write(line);
+  }
+  return isShown;
 }
 
 export interface LogPiece {
@@ -84,7 +99,10 @@ async function* pieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<LogPiece> 
 
 /** Follows an execution to its end; its stdout and stderr go to those of this process. @throws as `Client.stream` */
 export async function mirror(client: Client, execution: string, signal: AbortSignal): Promise<void> {
-  if (isSamePlace()) return showLog(client, { execution }, { follow: true }, signal);
+  if (isSamePlace()) {
+    await showLog(client, { execution }, { follow: true }, signal);
+    return;
+  }
   await Promise.all(
     (['stdout', 'stderr'] as const).map(async (stream) => {
       const selection = { follow: true, stream };

@@ -1,7 +1,11 @@
 /** `prisn logs`: the output of an execution, or of a deployment's. */
 import { type Command, Option } from 'commander';
+import type { Client } from '../client/client.ts';
+import { hasEnded } from '../model/execution.ts';
+import { stateOf } from './execution-end.ts';
 import type { LogSelection } from './log-stream.ts';
-import { isExecutionId, open, remoteCommand, type RemoteOptions, wholeNumber } from './remote.ts';
+import { checkNoFile, isExecutionId, open, remoteCommand, type RemoteOptions, sameTarget, wholeNumber } from './remote.ts';
+import { say } from './say.ts';
 
 interface LogsOptions extends RemoteOptions {
   readonly follow?: boolean;
@@ -29,6 +33,7 @@ export function logsCommand(program: Command): void {
     'prisn logs -f --tail 20 backup-job',
     'prisn logs exec-01k9… --stderr --since 5m --timestamps',
   ]).action(async (word: string, options: LogsOptions) => {
+    checkNoFile(word, 'logs');
     const client = await open(options);
     const { showLog, showTimedLog } = await import('./log-stream.ts');
     const { follow, tail, since, namespace } = options;
@@ -40,7 +45,20 @@ export function logsCommand(program: Command): void {
       ...(options.stderr && { stream: 'stderr' }),
     };
     const show = options.timestamps ? showTimedLog : showLog;
-    if (isExecutionId(word)) return show(client, { execution: word }, selection);
-    await show(client, { deployment: word, namespace }, selection);
+    const source = isExecutionId(word) ? { execution: word } : { deployment: word, namespace };
+    const isEmpty = !(await show(client, source, selection));
+    const isWhole = [follow, tail, since, options.stdout, options.stderr].every((option) => !option);
+    if (isEmpty && isWhole) await sayWhyNothing(client, word, options);
   });
+}
+
+/** Nothing at all could be a mistake in the name, or in the program. */
+async function sayWhyNothing(client: Client, word: string, options: LogsOptions): Promise<void> {
+  const where = sameTarget(options);
+  const execution = isExecutionId(word)
+    ? await client.call('getExecution', { params: { id: word } })
+    : (await client.call('listExecutions', { query: { namespace: options.namespace, deployment_id: word, limit: 1 } })).items[0];
+  if (!execution) say(`${word} has not run yet; prisn trigger ${word}${where} runs it`);
+  else if (!hasEnded(execution)) say(`${execution.id} (${stateOf(execution)}) has written nothing yet`);
+  else say(`${execution.id} (${stateOf(execution)}) wrote nothing; prisn describe ${execution.id}${where} shows its result`);
 }

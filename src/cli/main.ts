@@ -58,6 +58,7 @@ export async function cli(words: readonly string[]): Promise<number> {
     .addHelpText('after', examples);
   const [word = ''] = words;
   refuseUnknown(word);
+  if (word === 'help') refuseUnknown(words[1] ?? '');
   await declare(program, word, (code) => {
     exitCode = code;
   });
@@ -97,10 +98,20 @@ Examples:
 
 Help on a command: prisn <command> --help`;
 
+/** What other tools have at the top. */
+const elsewhere: Readonly<Record<string, string>> = {
+  status: 'server status',
+  start: 'server start',
+  stop: 'server stop',
+  ps: 'get executions --status Running',
+  list: 'get apps',
+  ls: 'get apps',
+};
+
 /** A file in the place of a command is what a newcomer types first. */
 function refuseUnknown(word: string): void {
   const names = ['run', ...Object.keys(commands), 'help'];
   if (word === '' || word.startsWith('-') || names.includes(word)) return;
-  const meant = /[./]/.test(word) ? `run ${word}` : nearest(word, names);
+  const meant = /[./]/.test(word) ? `run ${word}` : (elsewhere[word] ?? nearest(word, names));
   throw new PrisnError('usage', `there is no command '${word}'; ${meant ? `did you mean prisn ${meant}?` : 'see prisn --help'}`);
 }

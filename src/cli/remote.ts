@@ -1,7 +1,9 @@
 /** What commands that talk to a server share: their options, and their connection. */
 import { type Command, Option } from 'commander';
 import type { Client } from '../client/client.ts';
+import { basename } from 'node:path';
 import { PrisnError } from '../base/error.ts';
+import { nameFrom } from '../model/name.ts';
 
 export interface RemoteOptions {
   readonly server?: string;
@@ -44,6 +46,30 @@ export function checkExecutionId(id: string, command: string): void {
     'usage',
     `prisn ${command} takes the id of an execution, such as exec-01…, and '${id}' is none; ` +
       `prisn get executions --deployment ${id} lists those of a deployment`,
+  );
+}
+
+/**
+ * @param command for the message
+ * @throws PrisnError `usage` for what is no deployment's name: a file, or the id of an execution
+ */
+export function checkDeploymentName(word: string, command: string): void {
+  if (isExecutionId(word))
+    throw new PrisnError(
+      'usage',
+      `'${word}' is an execution, and prisn ${command} takes a deployment; prisn describe ${word} names it`,
+    );
+  checkNoFile(word, command);
+}
+
+/** @throws PrisnError `usage` */
+export function checkNoFile(word: string, command: string): void {
+  if (!/[./]/.test(word)) return;
+  const name = nameFrom(basename(word));
+  throw new PrisnError(
+    'usage',
+    `'${word}' is a file, and prisn ${command} takes what is deployed` +
+      (name ? `; its deployment is named ${name}: prisn ${command} ${name}` : ''),
   );
 }
 

@@ -35,12 +35,12 @@ export async function runDetached(parsed: RunArguments, run: DetachedRun): Promi
     trigger: 'cli',
     ...(name !== undefined && { name: checkName(name, '--name') }),
     ...(namespace !== undefined && { namespace: checkName(namespace, '--namespace') }),
-    ...(run.input !== undefined && { input: JSON.parse(run.input) as unknown }),
     ...limitFields(run.limits),
   };
   const source = await sourceOf(parsed, run.program);
   const client = await connect({ ...(server !== undefined && { server }) });
-  const { id } = await client.call('createExecution', { body: { ...fields, ...(await source(client)) } });
+  const body = { ...fields, ...(await source(client)) };
+  const { id } = await client.call('createExecution', { body, ...(run.input !== undefined && { texts: { input: run.input } }) });
   process.stdout.write(`${id}\n`);
   if (isTerminal(2)) say(`it runs in the background; its output: prisn logs -f ${id}`);
   return 0;

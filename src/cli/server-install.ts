@@ -4,11 +4,12 @@ import { homedir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { messageOf, PrisnError } from '../base/error.ts';
 import { readRecord } from '../client/record.ts';
+import { settingNames, variableOf } from '../model/settings.ts';
 import { openHome } from './home.ts';
 import { write } from './output.ts';
 import { programPath } from './program.ts';
 import { say } from './say.ts';
-import { type Flags, loadSettings, wordsOf } from './settings.ts';
+import { absoluteVariables, type Flags, loadSettings, wordsOf } from './settings.ts';
 
 export interface Install {
   readonly flags: Flags;
@@ -24,8 +25,18 @@ const endingS = 20;
 /** @throws PrisnError `unsupported` without systemd, `usage` when the unit cannot be written */
 export async function install({ flags, system, print }: Install): Promise<void> {
   const home = openHome(process.env);
-  const { settings } = await loadSettings(home, flags, process.env);
-  const unit = unitText({ home, flags, system, stopS: Math.ceil(settings.drain / 1000) + endingS });
+  const { settings, sources } = await loadSettings(home, flags, process.env);
+  const variables = absoluteVariables(process.env);
+  // The unit does not have this shell's variables.
+  const given = settingNames.flatMap((name) => (sources[name] === 'variable' ? [[name, variables[variableOf(name)]]] : []));
+  const unit = unitText({
+    home,
+    flags: { ...flags, ...(Object.fromEntries(given) as Flags) },
+    system,
+    stopS: Math.ceil(settings.drain / 1000) + endingS,
+  });
+  if (process.env['PRISN_MASTER_KEY'])
+    say('PRISN_MASTER_KEY is set here and not in the unit; give it one by EnvironmentFile=, in a file that only you can read');
   if (print) return write(unit);
   if (!existsSync('/run/systemd/system'))
     throw new PrisnError(

@@ -80,10 +80,10 @@ export function startSuccessor(home: string, env: NodeJS.ProcessEnv, before = st
   return startServer({ home, env, ...(before?.mode === 'background' ? { mode: before.mode, flags: before.flags } : byItself) });
 }
 
-/** Asks a server to stop. @returns false when it was gone already */
-export function signalServer(server: ProcessId): boolean {
+/** @returns false when it was gone already */
+export function signalServer(server: ProcessId, signal: NodeJS.Signals = 'SIGTERM'): boolean {
   try {
-    return isRunning(server) && process.kill(server.pid, 'SIGTERM');
+    return isRunning(server) && process.kill(server.pid, signal);
   } catch {
     return false;
   }

@@ -1,12 +1,12 @@
 /** `prisn server`: in the foreground; `start | stop | status | install`: as a process, or a unit of systemd. */
 import { type Command, Option } from 'commander';
-import { setTimeout as pause } from 'node:timers/promises';
+import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
-import { isTerminal } from '../base/terminal.ts';
+import { nearest } from '../base/nearest.ts';
 import type { Client } from '../client/client.ts';
 import { type DaemonRecord, readRecord, type StartMode } from '../client/record.ts';
 import { flagOf, type SettingName, settingNames, settings } from '../model/settings.ts';
-import { localClient } from './connect.ts';
+import { localClient } from './local-client.ts';
 import { homeDir, openHome } from './home.ts';
 import { formatOption, type PlainFormat, structured, tableText, write } from './output.ts';
 import { say } from './say.ts';
@@ -21,8 +21,13 @@ export function serverCommand(program: Command, exit: Exit): void {
   for (const command of [program, server]) command.enablePositionalOptions();
   withSettings(server)
     .addOption(new Option('--mode <mode>').choices(['auto', 'background', 'foreground']).default('foreground').hideHelp())
+    .argument('[command]')
+    .usage('[command] [options]')
     .addHelpText('after', examples)
-    .action(async (options: Options) => exit(await run(options)));
+    .action(async (word: string | undefined, options: Options) => {
+      if (word !== undefined) throw noCommand(word, server);
+      exit(await run(options));
+    });
   withSettings(server.command('start'))
     .description('start it in the background')
     .action(async (options: Options) => exit(await start(flagsOf(options))));
@@ -30,7 +35,10 @@ export function serverCommand(program: Command, exit: Exit): void {
     .command('stop')
     .description('stop it, once what runs has ended')
     .option('--now', 'end what runs at once')
-    .action(async ({ now = false }: { now?: boolean }) => exit(await stop(now)));
+    .action(async ({ now = false }: { now?: boolean }) => {
+      const { stopServer } = await import('./server-stop.ts');
+      exit(await stopServer(now));
+    });
   server
     .command('status')
     .description('show what runs; exit code 3 when nothing does')
@@ -44,6 +52,15 @@ export function serverCommand(program: Command, exit: Exit): void {
       const { install } = await import('./server-install.ts');
       await install({ flags: flagsOf(options), system: options['system'] === true, print: options['print'] === true });
     });
+}
+
+function noCommand(word: string, server: Command): PrisnError {
+  const names = server.commands.map((command) => command.name());
+  const meant = word === 'restart' ? 'stop, and then start' : nearest(word, names);
+  return new PrisnError(
+    'usage',
+    `there is no command 'server ${word}'; ${meant === undefined ? `there are ${names.join(', ')}` : `did you mean ${meant}?`}`,
+  );
 }
 
 const examples = `
@@ -103,69 +120,25 @@ function rowsOf({ address, note, socket, pid }: DaemonRecord): string[][] {
   ];
 }
 
-async function stop(now: boolean): Promise<number> {
-  const record = readRecord(homeDir(process.env));
-  if (!record) {
-    say(`no server runs in ${homeDir(process.env)}`);
-    return 0;
-  }
-  const { signalServer, waitUntilGone } = await import('./server-process.ts');
-  signalServer(record);
-  if (now) {
-    // The second one has to arrive as one of its own.
-    await waitUntilGone(record, 200);
-    signalServer(record);
-  } else await tellProgress(record, waitUntilGone);
-  while (!(await waitUntilGone(record, 60_000))) await pause(0);
-  await write(`prisn ${record.version} stopped\n`);
-  return 0;
-}
-
-/** Tells whoever waits at a terminal for what the server waits. */
-async function tellProgress(record: DaemonRecord, gone: (record: DaemonRecord, ms: number) => Promise<boolean>): Promise<void> {
-  if (!isTerminal(2)) return;
-  const client = localClient(record);
-  let told = '';
-  while (!(await gone(record, 500))) {
-    const running = await countRunning(client);
-    const text = running > 0 ? `waits for ${running} running; prisn server stop --now ends them` : 'stops';
-    if (text !== told) process.stderr.write(`\r\x1b[K${text}`);
-    told = text;
-  }
-  if (told !== '') process.stderr.write('\r\x1b[K');
-}
-
-async function countRunning(client: Client): Promise<number> {
-  try {
-    const { items } = await client.call('listNodes', {}, AbortSignal.timeout(2000));
-    return items.reduce((sum, { running }) => sum + running, 0);
-  } catch {
-    return 0;
-  }
-}
-
 async function status(format: PlainFormat): Promise<number> {
   const record = readRecord(homeDir(process.env));
-  const shown = record ? { running: true, ...(await describe(record)) } : { running: false };
+  const described = record && (await describe(record));
+  const shown = record ? { running: true, ...described } : { running: false };
   if (format !== 'table') await write(await structured(shown, format));
   else if (!record) await write(`no server runs in ${homeDir(process.env)}; prisn server start starts one\n`);
   else await write(tableText(Object.entries(shown).map(([name, value]) => [name, cell(value)])));
-  return record ? 0 : exitCodes.absent;
+  if (!described) return exitCodes.absent;
+  return described['status'] === undefined ? exitCodes.unreachable : 0;
 }
 
 async function describe(record: DaemonRecord): Promise<Record<string, unknown>> {
-  const client = localClient(record);
-  const [{ status: state, reasons }, nodes] = await Promise.all([
-    readiness(client),
-    client.call('listNodes', {}, AbortSignal.timeout(5000)),
-  ]);
-  const [node] = nodes.items;
+  const answer = await stateOf(localClient(record));
+  const reasons = answer?.reasons ?? [`process ${record.pid} does not answer; prisn server stop --now ends it`];
   const { pid, version, address, note, socket, data_dir, mode, started_at, install } = record;
   return {
-    status: state,
+    ...(answer && { status: answer.status }),
     ...(reasons.length > 0 && { problems: reasons }),
-    executions_running: node?.running,
-    executions_pending: node?.pending,
+    ...(answer && { executions_running: answer.node?.running, executions_pending: answer.node?.pending }),
     address,
     ...(note !== undefined && { note }),
     socket,
@@ -176,6 +149,17 @@ async function describe(record: DaemonRecord): Promise<Record<string, unknown>> 
     started_at,
     install,
   };
+}
+
+/** @returns undefined when it does not answer */
+async function stateOf(client: Client) {
+  try {
+    const [ready, nodes] = await Promise.all([readiness(client), client.call('listNodes', {}, AbortSignal.timeout(5000))]);
+    return { ...ready, node: nodes.items[0] };
+  } catch (error) {
+    if (error instanceof PrisnError && error.code === 'unreachable') return undefined;
+    throw error;
+  }
 }
 
 function cell(value: unknown): string {

@@ -8,7 +8,7 @@ import type { Client } from '../client/client.ts';
 import { variables } from './assignments.ts';
 import { failureCode } from './execution-end.ts';
 import { printResult, resultOutput, type ResultFormat } from './output.ts';
-import { open, remoteCommand, type RemoteOptions, repeatable, sameTarget } from './remote.ts';
+import { checkDeploymentName, open, remoteCommand, type RemoteOptions, repeatable, sameTarget } from './remote.ts';
 import { executionView } from './views.ts';
 
 interface TriggerOptions extends RemoteOptions {
@@ -46,15 +46,11 @@ export function triggerCommand(program: Command, exit: (code: number) => void): 
     'prisn logs -f $(prisn trigger backup-job)',
   ]).action(async (word: string | undefined, options: TriggerOptions) => {
     const { name, wait } = target(word, options.wait);
+    checkDeploymentName(name, 'trigger');
     if (wait === undefined) return detached(name, options);
     if (options.output !== undefined) throw new PrisnError('usage', '--wait shows the output of the program; leave out -o');
     const maxMs = wait === true ? undefined : parseDuration(wait, '--wait');
-    const body = await bodyOf(name, options);
-    try {
-      exit(await attached(body, options, maxMs));
-    } catch (error) {
-      exit(failureCode(error));
-    }
+    exit(await attached(await bodyOf(name, options), options, maxMs));
   });
 }
 
@@ -80,37 +76,38 @@ async function attached(body: ExecutionBody, options: TriggerOptions, maxMs: num
   const { attend } = await import('./attend.ts');
   const client = await open(options);
   const { id } = await create(client, body, options);
-  return attend(client, id, { where: sameTarget(options), ...(maxMs !== undefined && { maxMs }) });
+  // From here on the exit code is the program's.
+  return attend(client, id, { where: sameTarget(options), ...(maxMs !== undefined && { maxMs }) }).catch(failureCode);
 }
 
 type ExecutionBody = Input<'createExecution'>['body'] & { deployment_id: string };
 
 async function bodyOf(name: string, options: TriggerOptions): Promise<ExecutionBody> {
-  const { namespace, timeout, arg, input } = options;
+  const { namespace, timeout, arg } = options;
   if (timeout !== undefined) parseDuration(timeout, '--timeout');
+  if (options.input !== undefined) checkJson(options.input);
   const env = variables(options.env ?? []);
   return {
     deployment_id: name,
     trigger: 'cli',
     ...(namespace !== undefined && { namespace }),
     ...(Object.keys(env).length > 0 && { env }),
-    ...(input !== undefined && { input: jsonOf(input) }),
     ...(arg !== undefined && { args: [...arg] }),
     ...(timeout !== undefined && { timeout }),
     ...(options.stdin && { stdin: await text(process.stdin) }),
   };
 }
 
-function jsonOf(input: string): unknown {
+function checkJson(input: string): void {
   try {
-    return JSON.parse(input);
+    JSON.parse(input);
   } catch (error) {
     throw new PrisnError('usage', `--input is not JSON (${messageOf(error)}); a string needs its quotes: --input '"text"'`);
   }
 }
 
 function create(client: Client, body: ExecutionBody, options: TriggerOptions) {
-  const { idempotencyKey } = options;
+  const { idempotencyKey, input } = options;
   const headers = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
-  return client.call('createExecution', { body, headers });
+  return client.call('createExecution', { body, headers, ...(input !== undefined && { texts: { input } }) });
 }

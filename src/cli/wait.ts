@@ -25,8 +25,10 @@ export function waitCommand(program: Command, exit: (code: number) => void): voi
   ]).action(async (ids: string[], options: WaitOptions) => {
     const timeoutMs = options.timeout === undefined ? undefined : parseDuration(options.timeout, '--timeout');
     for (const id of ids) checkExecutionId(id, 'wait');
+    const client = await open(options);
+    // Whether they are there is prisn's own matter; from here on the exit code is the program's.
+    for (const id of ids) await client.call('getExecution', { params: { id } });
     try {
-      const client = await open(options);
       const codes = await Promise.all(
         ids.map(async (id) => {
           const execution = await waitForEnd(client, id, timeoutMs);

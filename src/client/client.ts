@@ -6,8 +6,8 @@
  * nothing else is loaded, since every command of the CLI starts with this file. An answer that says that the operation
  * failed becomes a `PrisnError` with the server's code; no answer becomes `unreachable`.
  *
- * There are no deadlines but for the connection itself, since a call may wait for an execution for an hour: whoever has
- * one hands in a signal.
+ * An answer has to begin within 30 s, but for calls that wait for an execution, which may take an hour, and uploads: whoever
+ * has a deadline there hands in a signal.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
@@ -15,8 +15,8 @@ import { routes, type OperationName } from '../api/contract/routes.ts';
 import type { Input, Output } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
 import { type Address, formatAddress } from './address.ts';
-import { brokenAnswer, errorOf, unreachable } from './errors.ts';
-import { Transport } from './transport.ts';
+import { brokenAnswer, errorOf, isNobodyThere, unreachable } from './errors.ts';
+import { type Request, Transport } from './transport.ts';
 
 /** Fields that may be absent may be given as undefined too: they are not sent. */
 type Lenient<Fields> = { [Key in keyof Fields]: {} extends Pick<Fields, Key> ? Fields[Key] | undefined : Fields[Key] };
@@ -34,6 +34,8 @@ export type CallInput<Name extends OperationName> = Part<'params', Input<Name>['
     readonly headers?: Readonly<Record<string, string>>;
     /** A gzipped tar. */
     readonly upload?: Readable | Uint8Array;
+    /** Members of the body by their JSON text, which goes up as it is: a number here would lose digits. */
+    readonly texts?: Readonly<Record<string, string>>;
   };
 
 type CallArguments<Name extends OperationName> =
@@ -53,18 +55,38 @@ interface AnyInput {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly upload?: Readable | Uint8Array;
+  readonly texts?: Readonly<Record<string, string>>;
 }
 
-export class Client {
-  readonly address: Address;
-  readonly #transport: Transport;
-  readonly #advice: string;
+/** Where to turn to when nobody listens at an address any more. @throws the error that is to be told instead */
+export type Elsewhere = (error: unknown) => Promise<Address>;
 
-  /** @param advice what to do when nothing answers there */
-  constructor(address: Address, advice = 'see that it runs there, and that --server or PRISN_SERVER names it') {
-    this.address = address;
+/** Until an answer begins, where the call itself does not wait for something. */
+const answerMs = 30_000;
+
+export class Client {
+  #address: Address;
+  #transport: Transport;
+  readonly #advice: string;
+  #elsewhere: Elsewhere | undefined;
+
+  /**
+   * @param advice what to do when nothing answers there
+   * @param elsewhere is asked once
+   */
+  constructor(
+    address: Address,
+    advice = 'see that it runs there, and that --server or PRISN_SERVER names it',
+    elsewhere?: Elsewhere,
+  ) {
+    this.#address = address;
     this.#transport = new Transport(address);
     this.#advice = advice;
+    this.#elsewhere = elsewhere;
+  }
+
+  get address(): Address {
+    return this.#address;
   }
 
   /**
@@ -103,7 +125,7 @@ export class Client {
 
   /** What stands at the root beside the API: `/ready` and its like. Never throws for a status. */
   async page(path: string, signal?: AbortSignal): Promise<{ status: number; text: string }> {
-    const reply = await this.#send({ method: 'GET', path, headers: {} }, undefined, signal);
+    const reply = await this.#send({ method: 'GET', path, headers: {}, answerMs }, undefined, signal);
     return { status: reply.statusCode ?? 0, text: await this.#textOf(reply, signal) };
   }
 
@@ -114,28 +136,37 @@ export class Client {
 
   async #request(name: OperationName, input: AnyInput, signal?: AbortSignal): Promise<IncomingMessage> {
     const { method, path } = routes[name];
-    const body = input.upload ?? (input.body === undefined ? undefined : Buffer.from(JSON.stringify(input.body)));
+    const body = input.upload ?? (input.body === undefined ? undefined : Buffer.from(bodyText(input.body, input.texts)));
     const headers = {
       accept: 'application/json',
       ...(body !== undefined && { 'content-type': input.upload ? 'application/gzip' : 'application/json' }),
       ...input.headers,
     };
     const target = fillPath(path, input.params ?? {}) + queryText(input.query ?? {});
-    const reply = await this.#send({ method, path: target, headers }, body, signal);
+    const waits = input.query?.['wait'] !== undefined || input.query?.['follow'] === true || input.upload !== undefined;
+    const reply = await this.#send({ method, path: target, headers, ...(!waits && { answerMs }) }, body, signal);
     const status = reply.statusCode ?? 0;
     if (status >= 200 && status < 300) return reply;
     throw errorOf(status, reply.headers['retry-after'], await this.#textOf(reply, signal), formatAddress(this.address));
   }
 
   async #send(
-    request: { method: string; path: string; headers: Record<string, string> },
+    request: Request,
     body: Readable | Uint8Array | undefined,
     signal: AbortSignal | undefined,
   ): Promise<IncomingMessage> {
     try {
       return await this.#transport.send(request, body, signal);
     } catch (error) {
-      throw this.#failure(error, signal);
+      const elsewhere = this.#elsewhere;
+      // A stream is used up by then.
+      const isUnsent = isNobodyThere(error) && (body === undefined || body instanceof Uint8Array);
+      if (!elsewhere || !isUnsent) throw this.#failure(error, signal);
+      this.#elsewhere = undefined;
+      this.close();
+      this.#address = await elsewhere(this.#failure(error, signal));
+      this.#transport = new Transport(this.#address);
+      return this.#send(request, body, signal);
     }
   }
 
@@ -159,8 +190,19 @@ export class Client {
 
   #failure(error: unknown, signal: AbortSignal | undefined): unknown {
     if (signal?.aborted && !isTimeout(signal.reason)) return signal.reason;
-    return unreachable(signal?.aborted ? new Error('it does not answer in time') : error, formatAddress(this.address), this.#advice);
+    return unreachable(
+      signal?.aborted ? new Error('it does not answer in time') : error,
+      formatAddress(this.address),
+      this.#advice,
+    );
   }
+}
+
+function bodyText(body: unknown, texts: Readonly<Record<string, string>> = {}): string {
+  const whole = JSON.stringify(body);
+  const members = Object.entries(texts).map(([name, text]) => `${JSON.stringify(name)}:${text}`);
+  if (members.length === 0) return whole;
+  return `${whole === '{}' ? '{' : `${whole.slice(0, -1)},`}${members.join(',')}}`;
 }
 
 /** What `AbortSignal.timeout` gives as its reason. */

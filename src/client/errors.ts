@@ -30,6 +30,11 @@ export function unreachable(error: unknown, address: string, advice: string): un
   return new PrisnError('unreachable', `no prisn server answers at ${address}: ${why}; ${advice}`, { cause: error });
 }
 
+/** Nothing was sent, since nobody listens on the socket. */
+export function isNobodyThere(error: unknown): boolean {
+  return ['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error) ?? '');
+}
+
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
   ENOENT: 'there is no such socket',

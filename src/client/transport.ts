@@ -14,6 +14,8 @@ export interface Request {
   /** With its query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** For the answer to begin; without it that may take any time. */
+  readonly answerMs?: number;
 }
 
 /** For a connection to come about; a host that is down would take minutes. */
@@ -36,7 +38,7 @@ export class Transport {
     for (let attempt = 1; ; attempt++) {
       const sent = this.#open(request, body, signal);
       try {
-        return await answerOf(sent, body);
+        return await answerOf(sent, body, request.answerMs);
       } catch (error) {
         const wasStale = sent.reusedSocket && errnoOf(error) === 'ECONNRESET' && request.method === 'GET';
         if (!wasStale || attempt > 1 || signal?.aborted) throw error;
@@ -72,12 +74,17 @@ export class Transport {
   }
 }
 
-function answerOf(request: ClientRequest, body: Readable | Uint8Array | undefined): Promise<IncomingMessage> {
+function answerOf(
+  request: ClientRequest,
+  body: Readable | Uint8Array | undefined,
+  answerMs: number | undefined,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once('response', resolve);
     // After the answer it is the answer's reader who hears of a failure.
     request.on('error', reject);
     limitConnecting(request);
+    if (answerMs !== undefined) limitAnswering(request, answerMs);
     if (body === undefined || body instanceof Uint8Array) request.end(body);
     else {
       body.once('error', (error) => reject(asUploadError(error)));
@@ -92,6 +99,13 @@ function answerOf(request: ClientRequest, body: Readable | Uint8Array | undefine
 function asUploadError(error: Error): PrisnError {
   if (error instanceof PrisnError) return error;
   return new PrisnError('usage', `what is uploaded cannot be read: ${error.message}`, { cause: error });
+}
+
+function limitAnswering(request: ClientRequest, ms: number): void {
+  const giveUp = setTimeout(() => request.destroy(new Error(`it does not answer within ${ms / 1000} s`)), ms);
+  const over = (): void => clearTimeout(giveUp);
+  request.once('response', over);
+  request.once('close', over);
 }
 
 function limitConnecting(request: ClientRequest): void {

@@ -14,6 +14,7 @@
  */
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { IsolatePool } from '../../sandbox/isolate/pool.ts';
 import { type Api, createApi } from '../api/server.ts';
 import type { ApiParts, ShownNode } from '../api/parts.ts';
@@ -125,7 +126,8 @@ class LocalDaemon implements Daemon {
 
     this.#cleanUps.push('removing daemon.json', () => removeRecord(home));
     await holdings.engine.executor.start();
-    this.#cleanUps.push('draining', () => holdings.present?.executor.stop(settings.drain), settings.drain + endingMs);
+    const drain = () => Promise.all([holdings.present?.executor.stop(settings.drain), untilNone(runs, settings.drain)]);
+    this.#cleanUps.push('draining', drain, settings.drain + endingMs);
     void pool.warm().catch((error: unknown) => log.warn({ err: error }, 'no isolate host can be kept warm'));
     this.#state = 'ready';
     writeRecord(home, record);
@@ -226,7 +228,7 @@ class LocalDaemon implements Daemon {
       runs,
       metrics,
       runtimes: () => shownRuntimes(home, env),
-      node: () => this.#node(),
+      node: () => ({ ...this.#node(), foreground_runs: runs.count }),
       readiness: () => this.#readiness(),
       verify: () => holdings.verify(),
       backup: {
@@ -238,7 +240,7 @@ class LocalDaemon implements Daemon {
     };
   }
 
-  #node(): ShownNode {
+  #node(): Omit<ShownNode, 'foreground_runs'> {
     return {
       id: hostname(),
       hostname: hostname(),
@@ -256,7 +258,8 @@ class LocalDaemon implements Daemon {
   #readiness(): { ready: boolean; reasons: string[] } {
     const state = this.#state === 'ready' ? [] : [this.#state];
     const restoring = this.#holdings?.isReplacing ? ['restoring'] : [];
-    const reasons = [...state, ...restoring, ...(this.#holdings?.present?.store.health().problems ?? [])];
+    const present = this.#holdings?.present;
+    const reasons = [...state, ...restoring, ...(present?.problems ?? []), ...(present?.store.health().problems ?? [])];
     return { ready: reasons.length === 0, reasons };
   }
 
@@ -275,4 +278,10 @@ class LocalDaemon implements Daemon {
     });
     this.#cleanUps.push('ending the watch', endWatch);
   }
+}
+
+/** Whoever runs a program here in the foreground sees its end; new ones do not find the way. */
+async function untilNone(runs: ForegroundRuns, drainMs: number): Promise<void> {
+  const deadline = performance.now() + drainMs;
+  while (runs.count > 0 && performance.now() < deadline) await delay(50);
 }

@@ -42,6 +42,8 @@ export interface Engine {
   readonly executor: Executor;
   readonly deployments: DeploymentUseCases;
   readonly functions: Functions;
+  /** What was found wrong when it was opened. */
+  readonly problems: readonly string[];
   /** Whether anything was ever stored. */
   isEmpty(): Promise<boolean>;
   /** Ends what runs as interrupted, unless it was stopped before, and closes everything. */
@@ -66,6 +68,8 @@ export function openEngine(parts: EngineParts): Promise<Engine> {
       keyring,
       sealing: { seal, unseal },
     });
+    const problems = await keyProblems(secrets, folders.key);
+    for (const problem of problems) log.error({}, problem);
     const executor = new Executor(
       {
         executions: store.executions,
@@ -94,8 +98,18 @@ export function openEngine(parts: EngineParts): Promise<Engine> {
     });
     const functions = new Functions(executor, deployments);
     const isEmpty = () => hasNothing(store);
-    return { keyring, store, bundles, secrets, executor, deployments, functions, isEmpty, close: () => cleanUps.unwind() };
+    const close = () => cleanUps.unwind();
+    return { keyring, store, bundles, secrets, executor, deployments, functions, problems, isEmpty, close };
   });
+}
+
+async function keyProblems(secrets: SecretUseCases, file: string): Promise<string[]> {
+  const closed = await secrets.sealedWithoutKey();
+  if (closed === 0) return [];
+  const whose = closed === 1 ? 'the key of a secret is' : `the keys of ${closed} secrets are`;
+  return [
+    `${whose} neither in ${file} nor in PRISN_MASTER_KEY; put the key file back, or give these secrets new values, then restart the server`,
+  ];
 }
 
 function executorOptions({ settings, nodeId, folders, api }: EngineParts): ExecutorOptions {
@@ -108,10 +122,7 @@ function executorOptions({ settings, nodeId, folders, api }: EngineParts): Execu
     nodeId,
     workDir: folders.work,
     dataDir: folders.data,
-    // Known only when the API listens, which is after this.
-    get api() {
-      return api();
-    },
+    api,
   };
 }
 

@@ -76,8 +76,11 @@ export async function commitStaged({ root }: Folders): Promise<void> {
 export async function swapRestored({ root }: Folders): Promise<boolean> {
   await removeFolder(join(root, 'restore.partial'));
   const ready = join(root, 'restore.ready');
-  if (!existsSync(ready)) return false;
   const replaced = join(root, 'restore.replaced');
+  if (!existsSync(ready)) {
+    await removeFolder(replaced);
+    return false;
+  }
   await mkdir(replaced, { recursive: true, mode: 0o700 });
   for (const part of parts) {
     if (!existsSync(join(ready, part))) continue;
@@ -122,10 +125,16 @@ async function readHead(entry: Entry): Promise<BackupHead> {
   if (entry.header.name !== 'backup.json' || entry.header.size > 65_536) throw refused('it does not begin as one');
   const chunks: Uint8Array[] = [];
   for await (const chunk of entry) chunks.push(chunk);
-  const head = JSON.parse(Buffer.concat(chunks).toString()) as BackupHead;
+  const head = JSON.parse(Buffer.concat(chunks).toString()) as Partial<BackupHead> | null;
+  if (!isHead(head)) throw refused('it does not begin as one');
   if (head.prisn_backup > backupFormat)
     throw new PrisnError('unsupported', `the backup is of prisn ${head.version}, which is newer; update prisn here first`);
   return head;
+}
+
+function isHead(head: Partial<BackupHead> | null): head is BackupHead {
+  const format = head?.prisn_backup;
+  return typeof format === 'number' && Number.isInteger(format) && format >= 1;
 }
 
 async function takeEntry(

@@ -48,8 +48,8 @@ export interface AttemptOptions {
   /** Absolute paths: of the folders in which programs run, and of the data of deployments. */
   readonly workDir: string;
   readonly dataDir: string;
-  /** Origin of the API, for `PRISN_API`. */
-  readonly api?: string | undefined;
+  /** Origin of the API, for `PRISN_API`, once it is known. */
+  readonly api?: () => string | undefined;
 }
 
 export interface AttemptEnd extends Ending {
@@ -117,7 +117,7 @@ export class Attempts {
     if (writing.status === 'rejected') throw writing.reason;
     const times = { queuedMs, prepareMs: clock.elapsed() - begunAt };
     if (preparing.status === 'rejected') return { hasBegun: false, outcome: failedToBegin(preparing.reason), ...times };
-    if (live.stopCause) return { hasBegun: false, outcome: stopped(live.stopCause), queuedMs };
+    if (live.stopCause) return { hasBegun: false, outcome: stopped(live.stopCause, live.record.attempt), queuedMs };
     return { hasBegun: true, ...times, ...(await this.#start(live, preparing.value)) };
   }
 
@@ -138,7 +138,7 @@ export class Attempts {
     const noting = running.process && this.#noteProcess(live, { process: running.process, tier });
     const outcome = await new Promise<Outcome>((resolve) => {
       void running.exited.then(resolve);
-      live.abandon = () => resolve(stopped('interrupted'));
+      live.abandon = () => resolve(stopped('interrupted', live.record.attempt));
     });
     const ranMs = clock.elapsed() - startedAt;
     live.running = undefined;
@@ -214,7 +214,7 @@ export class Attempts {
       PRISN_NAMESPACE: record.namespace,
       PRISN_DEPLOYMENT: record.deployment,
       PRISN_REVISION: record.revision === undefined ? undefined : String(record.revision),
-      PRISN_API: this.#options.api,
+      PRISN_API: this.#options.api?.(),
       PRISN_DATA: data,
     });
   }

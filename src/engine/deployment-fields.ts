@@ -56,12 +56,13 @@ const labelKeyForm = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/;
 export function configurationOf(fields: DeploymentChanges, present?: DeploymentType, base?: DeploymentSpec): Configuration {
   checkForm(fields);
   const type = typeOf(fields, base);
+  refuseUnsupported(fields, type);
   if (present !== undefined && type !== present)
     throw new PrisnError(
       'usage',
-      `type: there is a ${present} by that name, which cannot become a ${type}; delete it first, or choose another name for the ${type}`,
+      `type: there is a ${present} by that name, which cannot become a ${type}; choose another name for the ${type}, ` +
+        `or delete the ${present} first, which removes its PRISN_DATA too`,
     );
-  refuseUnsupported(fields, type);
   const timeout_ms = fields.timeout === undefined ? base?.timeout_ms : parseDuration(fields.timeout, 'timeout');
   const concurrency = fields.concurrency ?? base?.concurrency;
   const resources = { ...base?.resources, ...fields.resources };

@@ -111,7 +111,7 @@ export class DeploymentRecords {
   }
 
   async #unknown(namespace: string, nameOrId: string): Promise<PrisnError> {
-    const { items } = await this.#store.list({ namespace }, { limit: 10_000 });
+    const { items } = await this.#store.list({ namespace }, { limit: 200 });
     const meant = nearest(
       nameOrId,
       items.map(({ name }) => name),

@@ -23,17 +23,19 @@ export interface DeploymentStatus {
  * - `Failed`: the newest has ended and failed
  * - `Stopped`: the newest has ended well, or there was none yet; a trigger starts it
  *
- * @param newest its newest execution
+ * @param latest its last executions, newest first
  * @param running how many of its executions run now
  */
-export function jobStatus(deployment: Deployment, newest: Execution | undefined, running: number): DeploymentStatus {
+export function jobStatus(deployment: Deployment, latest: readonly Execution[], running: number): DeploymentStatus {
+  const [newest] = latest;
+  const lastRun = latest.find(({ started_at }) => started_at !== undefined)?.started_at;
   const changes = [deployment.updated_at, newest?.created_at, newest?.started_at, newest?.completed_at];
   return {
     ...phaseOf(newest, running),
     ready_replicas: 0,
     desired_replicas: 0,
     restarts: 0,
-    ...(newest?.started_at !== undefined && { last_run: newest.started_at }),
+    ...(lastRun !== undefined && { last_run: lastRun }),
     last_updated: changes.reduce<string>((last, at) => (at !== undefined && at > last ? at : last), deployment.created_at),
   };
 }

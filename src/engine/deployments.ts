@@ -18,16 +18,19 @@ import { DeploymentRecords, type Change } from './deployment-records.ts';
 import { jobStatus, type DeploymentStatus } from './deployment-status.ts';
 import type { Executor } from './executor.ts';
 import type { WorkloadKind } from './ports.ts';
-import { missingSecrets, type SecretUseCases } from './secrets.ts';
+import type { SecretUseCases } from './secrets.ts';
 
 export interface DeploymentParts extends CodeParts {
   readonly deployments: Deployments;
-  readonly secrets: Pick<SecretUseCases, 'missing'>;
+  readonly secrets: Pick<SecretUseCases, 'check'>;
   readonly executor: Pick<Executor, 'list' | 'runningOf' | 'forget'>;
   /** Absolute paths; a deployment has a folder named by its id in each. */
   readonly workDir: string;
   readonly dataDir: string;
 }
+
+/** Of its newest executions, in search of one that has started. */
+const lookedThrough = 20;
 
 export interface Written {
   readonly deployment: Deployment;
@@ -119,8 +122,11 @@ export class DeploymentUseCases {
   async delete(namespace: string, nameOrId: string): Promise<void> {
     const { executor, workDir, dataDir } = this.#parts;
     await this.#records.changePresent(namespace, nameOrId, async ({ id, name }, change) => {
-      await executor.forget(id);
-      await change.delete();
+      const takeBack = await executor.forget(id);
+      await change.delete().catch((error: unknown) => {
+        takeBack();
+        throw error;
+      });
       for (const folder of [join(workDir, id), join(dataDir, id)])
         await removeFolder(folder).catch((error: unknown) => {
           throw new PrisnError(
@@ -139,6 +145,8 @@ export class DeploymentUseCases {
    */
   async rollback(namespace: string, nameOrId: string, revision?: number): Promise<Deployment> {
     return this.#records.changePresent(namespace, nameOrId, async (present, change) => {
+      if (revision === undefined && present.revision === 1)
+        throw new PrisnError('usage', `${present.name} has one revision only; there is none to roll back to`);
       const wanted = revision ?? present.revision - 1;
       if (wanted === present.revision)
         throw new PrisnError('usage', `revision ${wanted} is the present one of ${present.name}; nothing to roll back`);
@@ -158,8 +166,8 @@ export class DeploymentUseCases {
 
   async status(deployment: Deployment): Promise<DeploymentStatus> {
     const { executor } = this.#parts;
-    const { items } = await executor.list({ deploymentId: deployment.id }, { limit: 1 });
-    return jobStatus(deployment, items[0], executor.runningOf(deployment.id));
+    const { items } = await executor.list({ deploymentId: deployment.id }, { limit: lookedThrough });
+    return jobStatus(deployment, items, executor.runningOf(deployment.id));
   }
 
   /** @throws PrisnError `not_found`, `usage`: only a service has replicas */
@@ -194,8 +202,7 @@ export class DeploymentUseCases {
   }
 
   async #checked(namespace: string, configuration: Configuration, place: CodePlace): Promise<DeploymentSpec> {
-    const missing = await this.#parts.secrets.missing(namespace, configuration.secrets);
-    if (missing.length > 0) throw missingSecrets(namespace, missing);
+    await this.#parts.secrets.check(namespace, configuration.secrets);
     const resolved = await resolveCode(this.#parts, place);
     checkLimits(resolved, configuration.resources ?? {});
     const { bundle, entrypoint, chosen_runtime } = place;

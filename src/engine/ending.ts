@@ -26,8 +26,9 @@ export const maxResultBytes = 512 * 1024;
 const maxErrorLength = 8192;
 
 /** What a stop without a program to stop makes of an attempt. */
-export function stopped(cause: StopCause): Outcome {
-  const message = cause === 'canceled' ? 'it was canceled before it started' : 'the server stopped before it started';
+export function stopped(cause: StopCause, attempt: number): Outcome {
+  const when = attempt === 1 ? 'before it started' : `before its attempt ${attempt} started`;
+  const message = cause === 'canceled' ? `it was canceled ${when}` : `the server stopped ${when}`;
   return { reason: cause, exitCode: exitCodes.failed, message };
 }
 
@@ -42,7 +43,8 @@ export function failedToBegin(error: unknown): Outcome {
   const isAsked = error instanceof PrisnError && errorCodes[error.code].status < 500;
   return {
     reason: isAsked ? 'invalid' : 'crashed',
-    exitCode: isAsked ? error.exitCode : exitCodes.failed,
+    // That something is not found says nothing of the execution, which is there.
+    exitCode: isAsked && error.code !== 'not_found' ? error.exitCode : exitCodes.failed,
     message: isAsked ? messageOf(error) : `it could not be started: ${messageOf(error)}`,
   };
 }

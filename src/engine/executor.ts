@@ -7,11 +7,12 @@
  *                                              └───────────────────┘
  * ```
  * `submission.ts` makes the record, `queue.ts` decides whose turn it is, `attempt.ts` runs it once, `runs.ts` decides what
- * follows, `journal.ts` writes, `reading.ts` shows, `recovery.ts` takes over from a server that died, `retention.ts` forgets.
+ * follows, `journal.ts` writes, `reading.ts` shows, `followers.ts` tells of new ones, `recovery.ts` takes over from a server
+ * that died, `retention.ts` forgets.
  */
 import { join } from 'node:path';
 import { PrisnError } from '../base/error.ts';
-import { newId } from '../base/id.ts';
+import { IdSequence } from '../base/id.ts';
 import type { BundleStore } from '../bundles/store.ts';
 import type { Logs } from '../logs/logs.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -27,6 +28,7 @@ import type { Idempotency } from '../store/idempotency.ts';
 import { Attempts } from './attempt.ts';
 import { openCall, type FunctionCall } from './call.ts';
 import { systemClock, within, type Clock } from './clock.ts';
+import { Followers } from './followers.ts';
 import { Journal } from './journal.ts';
 import { Live, type Call, type CallSink } from './live.ts';
 import type { Log } from './log.ts';
@@ -56,8 +58,8 @@ export interface ExecutorOptions {
   readonly timeoutMs: number;
   readonly retention: { readonly ageMs: number; readonly count: number };
   readonly nodeId: string;
-  /** Origin of the API, for `PRISN_API`. */
-  readonly api?: string | undefined;
+  /** Origin of the API, for `PRISN_API`, once it is known. */
+  readonly api?: () => string | undefined;
   /** Absolute paths; made when they are needed. */
   readonly workDir: string;
   readonly dataDir: string;
@@ -86,6 +88,8 @@ export interface Counts {
 
 /** How long a cancel waits for the end of what runs: the grace of SIGTERM, and some time to write it down. */
 const cancelMs = 5000;
+/** What is on its way when a deployment is deleted arrives long before so many others are. */
+const mostForgotten = 10_000;
 
 export class Executor {
   readonly #options: ExecutorOptions;
@@ -95,6 +99,10 @@ export class Executor {
   readonly #programs: Programs;
   readonly #reading: Reading;
   readonly #retention: Retention;
+  readonly #followers = new Followers();
+  readonly #ids = new IdSequence();
+  /** Deployments that are deleted, or about to be: what was on its way when that began must not run. */
+  readonly #forgotten = new Set<string>();
   #state: 'starting' | 'serving' | 'stopping' = 'starting';
   #stopped: Promise<void> | undefined;
 
@@ -127,6 +135,7 @@ export class Executor {
    */
   stop(drainMs: number): Promise<void> {
     this.#state = 'stopping';
+    this.#followers.endAll();
     this.#stopped ??= Promise.all([this.#retention.stop(), this.#runs.stop(drainMs)]).then(() => {});
     return this.#stopped;
   }
@@ -141,17 +150,23 @@ export class Executor {
     const { namespace, idempotency } = submission;
     const spec = specOf(submission, this.#options.timeoutMs);
     const resolved = await this.#resolve(submission, spec);
+    this.#checkThere(submission);
     const giveBack = this.#runs.reserve();
     try {
       const nowMs = this.#parts.clock.now();
-      const record = acceptedRecord(submission, resolved, { id: newId('exec', nowMs), nowMs, nodeId: this.#options.nodeId });
+      const record = acceptedRecord(submission, resolved, {
+        id: this.#ids.next('exec', nowMs),
+        nowMs,
+        nodeId: this.#options.nodeId,
+      });
       const created = await this.#journal.create(record, spec, idempotency && { namespace, ...idempotency });
       if (!created.created) return await this.get(created.id);
       this.#parts.metrics.accepted(record);
       const fields = liveFields(submission, record, created.revision, resolved);
       const kept = this.#isKept(spec) ? spec : undefined;
-      this.#runs.add(new Live({ ...fields, retries: spec.retries, spec: kept }, this.#parts.clock));
-      return this.#reading.shown(record);
+      const live = new Live({ ...fields, retries: spec.retries, spec: kept }, this.#parts.clock);
+      this.#add(live);
+      return this.#reading.shown(live.record);
     } finally {
       giveBack();
     }
@@ -189,17 +204,18 @@ export class Executor {
   /** Runs a program that answers a request: in the same queue and limits, with a record afterwards only. */
   call(submission: Submission, request: FunctionRequest, sink: CallSink): FunctionCall {
     const { clock, metrics } = this.#parts;
-    const id = newId('exec', clock.now());
+    const id = this.#ids.next('exec', clock.now());
     const accept = async (call: Call): Promise<Live> => {
       this.#checkServing();
       const spec = { ...specOf(submission, this.#options.timeoutMs), retries: 0 };
       const resolved = await this.#resolve(submission, spec);
       this.#checkServing();
+      this.#checkThere(submission);
       this.#runs.reserve()();
       const record = acceptedRecord(submission, resolved, { id, nowMs: clock.now(), nodeId: this.#options.nodeId });
       metrics.accepted(record);
       const live = new Live({ ...liveFields(submission, record, 0, resolved), retries: 0, spec, call }, clock);
-      this.#runs.add(live);
+      this.#add(live);
       return live;
     };
     return openCall(id, request, sink, accept, (live) => this.#runs.cancel(live));
@@ -217,15 +233,44 @@ export class Executor {
     return this.#runs.running(kind);
   }
 
-  /** A deployment goes: cancels what waits or runs of it, then removes its work folders. */
-  async forget(deploymentId: string): Promise<void> {
+  /** Ids of its newest execution and then of each that is accepted, until the signal, the stop or the end of the deployment. */
+  executionsOf(deploymentId: string, signal: AbortSignal): AsyncGenerator<string> {
+    const newest = async () => (await this.#parts.executions.list({ deploymentId }, { limit: 1 })).items[0]?.id;
+    return this.#followers.follow(deploymentId, newest, signal);
+  }
+
+  /**
+   * A deployment goes: nothing more of it is accepted, what waits or runs is canceled, then its work folders are removed.
+   * @returns to be called when the deployment stays after all
+   */
+  async forget(deploymentId: string): Promise<() => void> {
     const { clock, log } = this.#parts;
+    this.#forgotten.add(deploymentId);
+    for (const oldest of this.#forgotten) {
+      if (this.#forgotten.size <= mostForgotten) break;
+      this.#forgotten.delete(oldest);
+    }
     const theirs = [...this.#runs.all()].filter(({ deployment }) => deployment === deploymentId);
     for (const live of theirs) this.#runs.cancel(live);
     const allEnded = Promise.all(theirs.map((live) => live.until(() => live.ended !== undefined, {})));
     await within(clock, cancelMs, allEnded);
     this.#programs.forget(deploymentId);
     discardFolder(join(this.#options.workDir, deploymentId), log);
+    this.#followers.end(deploymentId);
+    return () => void this.#forgotten.delete(deploymentId);
+  }
+
+  #add(live: Live): void {
+    const { deployment } = live;
+    // Its acceptance was being written while its deployment was deleted.
+    if (deployment !== undefined && this.#forgotten.has(deployment)) return this.#runs.drop(live, 'its deployment was deleted');
+    this.#runs.add(live);
+    if (deployment !== undefined) this.#followers.accepted(deployment, live.id);
+  }
+
+  #checkThere({ deployment }: Submission): void {
+    if (deployment && this.#forgotten.has(deployment.id))
+      throw new PrisnError('not_found', `the deployment ${deployment.name} was deleted`);
   }
 
   async #resolve(submission: Submission, { resources = {} }: ExecutionSpec): Promise<Resolved> {

@@ -9,7 +9,7 @@
  * refused here. Nothing is recorded. A client that does not read holds its program back, since no more than `outputWindow`
  * bytes are under way: the pool waits for what the client says to have taken.
  */
-import { availableParallelism, constants } from 'node:os';
+import { availableParallelism, constants, totalmem } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import type { IsolateRunning, IsolateSink } from '../../sandbox/isolate/pool.ts';
@@ -33,6 +33,16 @@ export interface ForegroundRunsOptions {
   readonly silenceMs?: number;
 }
 
+/** The longest that `setTimeout` can wait. */
+const maxTimerMs = 2 ** 31 - 1;
+
+const limitNames: ReadonlySet<string> = new Set<keyof Limits>(['timeoutMs', 'memoryBytes', 'cpu', 'pids']);
+
+/** Those that do not end a process by default (signal(7)); stopping one is its terminal's business. */
+const harmlessSignals: ReadonlySet<string> = new Set(
+  'SIGCHLD SIGURG SIGWINCH SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU'.split(' '),
+);
+
 /** All of them are programs of the daemon's own user. */
 export const foregroundDomain = 'foreground';
 
@@ -55,10 +65,7 @@ export class ForegroundRuns {
   readonly #silenceMs: number;
   #connections = 0;
 
-  constructor(
-    pool: ForegroundPool,
-    { env, limit = 8 * availableParallelism(), silenceMs = 5000 }: ForegroundRunsOptions,
-  ) {
+  constructor(pool: ForegroundPool, { env, limit = 8 * availableParallelism(), silenceMs = 5000 }: ForegroundRunsOptions) {
     this.#pool = pool;
     this.#accepts = { node: nodeOf(process), place: placeOf(env, env) };
     this.#limit = limit;
@@ -174,7 +181,9 @@ class Connection {
     if (node !== accepts.node) return `the server runs on node ${accepts.node}`;
     if (place.timeZone !== accepts.place.timeZone) return `the server has another time zone (${shownZone(accepts.place)})`;
     if (place.locale !== accepts.place.locale) return `the server has another language (${accepts.place.locale || 'none'})`;
-    const { cpu, pids } = task.limits;
+    const { cpu, pids, timeoutMs = 0, memoryBytes = 0 } = task.limits;
+    if (timeoutMs > maxTimerMs) return 'the server has no timer that runs so long';
+    if (memoryBytes > totalmem()) return 'the server has less memory than the program may have';
     return cpu === undefined && pids === undefined ? undefined : 'cores and processes are limited for a whole process only';
   }
 
@@ -217,7 +226,8 @@ class Connection {
 
   /** Ends the program as the signal would end a process. */
   #hearSignal(name: string): boolean {
-    if (!(name in constants.signals)) return false;
+    if (!Object.hasOwn(constants.signals, name)) return false;
+    if (harmlessSignals.has(name)) return true;
     this.#signal ??= name;
     this.#running?.stop();
     return true;
@@ -278,7 +288,9 @@ function isModule(value: unknown): boolean {
 }
 
 function areLimits(limits: Record<string, unknown>): limits is Limits & Record<string, unknown> {
-  return Object.values(limits).every((limit) => typeof limit === 'number' && limit > 0);
+  return Object.entries(limits).every(
+    ([name, limit]) => limitNames.has(name) && typeof limit === 'number' && Number.isFinite(limit) && limit > 0,
+  );
 }
 
 function isTextRecord(value: unknown): value is Record<string, string> {

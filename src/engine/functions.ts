@@ -66,7 +66,11 @@ export class Functions {
       .then((execution) => answer.ended(execution))
       .finally(() => signal?.removeEventListener('abort', cancel));
     const head = await Promise.race([answer.head, ended.then(() => answer.head)]);
-    return { ...head, body, executionId: call.id, cancel };
+    const giveUp = (): void => {
+      cancel();
+      body.cut('nobody waits for the answer any longer');
+    };
+    return { ...head, body, executionId: call.id, cancel: giveUp };
   }
 }
 

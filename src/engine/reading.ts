@@ -61,8 +61,8 @@ export class Reading {
   }
 
   /**
-   * The logs of all attempts, one after the other; with `tail` those from the present one on, since the lines that
-   * are asked for are the last.
+   * The logs of all attempts, one after the other; with `tail` those from the last one on that has said anything, since the
+   * lines that are asked for are the last.
    */
   async *#read(id: string, { follow, tail, ...query }: LogsQuery): AsyncGenerator<LogChunk> {
     const isOver = (live: Live | undefined): boolean => !live || live.isLetGo || follow === undefined || follow.aborted;
@@ -70,7 +70,7 @@ export class Reading {
     for (let attempt = tail === undefined ? 1 : 0; ; attempt++) {
       const live = this.#runs.get(id);
       const newest = live ? live.logAttempt : (await this.#stored(id)).attempt;
-      attempt = attempt === 0 ? Math.max(1, newest) : attempt;
+      attempt = attempt === 0 ? await this.#lastWithLog(id, newest, query) : attempt;
       if (attempt > newest && isOver(live)) return;
       if (attempt > newest) {
         await live?.until(() => live.logAttempt >= attempt || live.ended !== undefined, { signal: follow });
@@ -95,6 +95,14 @@ export class Reading {
       // An attempt that is run again without being counted has a new log.
       if (live.logAttempt === attempt && live.logsBegun !== begun) attempt--;
     }
+  }
+
+  async #lastWithLog(id: string, newest: number, query: LogQuery): Promise<number> {
+    for (let attempt = newest; attempt > 1; attempt--) {
+      const inline = this.#runs.get(id) ? undefined : await this.#inlineOf(id, attempt);
+      for await (const _ of this.#parts.logs.read(attemptId(id, attempt), { ...query, inline, tail: 1 })) return attempt;
+    }
+    return 1;
   }
 
   async #inlineOf(id: string, attempt: number): Promise<Uint8Array | undefined> {

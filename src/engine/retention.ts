@@ -7,6 +7,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { errnoOf, messageOf } from '../base/error.ts';
+import { isDeploymentId } from '../model/name.ts';
 import { discardFolder } from './discard-folder.ts';
 import type { BundleStore } from '../bundles/store.ts';
 import type { Logs } from '../logs/logs.ts';
@@ -31,6 +32,7 @@ export interface RetentionParts {
 export interface RetentionOptions {
   readonly retention: { readonly ageMs: number; readonly count: number };
   readonly workDir: string;
+  readonly dataDir: string;
 }
 
 /** Executions and keys come by the thousand; the rest is looked through now and then. */
@@ -74,6 +76,7 @@ export class Retention {
       await this.#pruneExecutions();
       await this.#pruneKeys();
       if (withFiles && !this.#isStopped) await this.#pruneFolders();
+      if (withFiles && !this.#isStopped) await this.#pruneData();
       if (withFiles && !this.#isStopped) await this.#pruneBundles();
     } catch (error) {
       this.#parts.log.warn({}, `what is old could not be removed; it is tried again in ${everyMs / 1000} s: ${messageOf(error)}`);
@@ -119,6 +122,17 @@ export class Retention {
     }
   }
 
+  /** What a program that outlived the end of its deployment made anew. */
+  async #pruneData(): Promise<void> {
+    const { dataDir } = this.#options;
+    for (const owner of await namesIn(dataDir)) {
+      if (this.#isStopped) return;
+      const folder = join(dataDir, owner);
+      if (!isDeploymentId(owner) || !isFolder(folder) || (await this.#parts.deployments.byId(owner))) continue;
+      this.#removeUnless(folder, (live) => live.deployment === owner);
+    }
+  }
+
   async #pruneRevisions(owner: string, present: string): Promise<void> {
     const folder = join(this.#options.workDir, owner);
     for (const name of await namesIn(folder)) {
@@ -138,9 +152,13 @@ export class Retention {
 
 /** Of a folder itself: what a program put a link in the place of is not ours to look into. */
 async function namesIn(folder: string): Promise<string[]> {
-  if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
+  if (!isFolder(folder)) return [];
   return readdir(folder).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return [];
     throw error;
   });
+}
+
+function isFolder(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

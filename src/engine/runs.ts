@@ -103,6 +103,12 @@ export class Runs {
     this.#endWaiting(live, 'canceled');
   }
 
+  /** Ends one that was accepted and must not run. */
+  drop(live: Live, why: string): void {
+    this.#live.set(live.id, live);
+    this.#endWaiting(live, 'canceled', why);
+  }
+
   /**
    * Starts nothing more, lets what runs end until the deadline, then ends it. Those that wait stay for the next start.
    * @param drainMs for what runs; a few seconds more for what has to be ended and written
@@ -170,7 +176,7 @@ export class Runs {
   /** It had its turn and nothing of it ran. */
   async #putBack(live: Live): Promise<void> {
     const { attempt } = live.record;
-    await this.#parts.journal.update(live, pendingAgain(live.record, attempt, stopped('interrupted').message ?? ''));
+    await this.#parts.journal.update(live, pendingAgain(live.record, attempt, stopped('interrupted', attempt).message ?? ''));
     live.phase = 'waiting';
     live.letGo();
   }
@@ -182,7 +188,7 @@ export class Runs {
     await logs.release(attemptId(id, record.attempt));
     await journal.update(live, pendingAgain(record, record.attempt + 1, why));
     metrics.retried(outcome.reason);
-    if (live.stopCause === 'canceled') return this.#end(live, { outcome: stopped('canceled'), queuedMs: 0 });
+    if (live.stopCause === 'canceled') return this.#end(live, { outcome: stopped('canceled', live.record.attempt), queuedMs: 0 });
     live.phase = 'resting';
     live.waitingSince = clock.elapsed();
     if (this.#state === 'stopping') return live.letGo();
@@ -200,10 +206,11 @@ export class Runs {
   }
 
   /** Ends one that has no attempt under way. */
-  #endWaiting(live: Live, cause: StopCause): void {
+  #endWaiting(live: Live, cause: StopCause, why?: string): void {
     live.stopCause = cause;
     const queuedMs = this.#parts.clock.elapsed() - live.waitingSince;
-    this.#track(live, () => this.#end(live, { outcome: stopped(cause), queuedMs }));
+    const outcome = stopped(cause, live.record.attempt);
+    this.#track(live, () => this.#end(live, { outcome: why === undefined ? outcome : { ...outcome, message: why }, queuedMs }));
   }
 
   async #end(live: Live, end: Ending & Pick<AttemptEnd, 'output'>): Promise<void> {

@@ -4,6 +4,7 @@
  * One has several values by key, sealed together. A reference is `name`, which means the key `value`, or `name.key`.
  */
 import { PrisnError } from '../base/error.ts';
+import { nearest } from '../base/nearest.ts';
 import { defaultNamespace } from '../model/access.ts';
 import type { SecretReference } from '../model/execution.ts';
 import { checkName } from '../model/name.ts';
@@ -71,7 +72,7 @@ export class SecretUseCases {
   /** @throws PrisnError `not_found` */
   async get(namespace: string, name: string): Promise<SecretRecord> {
     const found = await this.#parts.secrets.get(namespace, name);
-    if (!found) throw unknownSecret(namespace, name);
+    if (!found) throw await this.#unknown(namespace, name);
     return shown(found);
   }
 
@@ -95,7 +96,7 @@ export class SecretUseCases {
           'conflict',
           `the secret ${name} is used by ${users.map((deployment) => deployment.name).join(', ')}; deploy without it first`,
         );
-      if (!(await secrets.delete(namespace, name))) throw unknownSecret(namespace, name);
+      if (!(await secrets.delete(namespace, name))) throw await this.#unknown(namespace, name);
     });
   }
 
@@ -111,26 +112,55 @@ export class SecretUseCases {
       const data = JSON.parse(sealing.unseal(keyring, secret, secret.sealed).toString()) as Record<string, string>;
       opened.set(secret.name, new Map(Object.entries(data)));
     }
-    const missing: string[] = [];
+    await this.#checkFound(namespace, references, found);
     const variables = references.flatMap((reference): [string, string][] => {
       const { name, key } = parsed(reference.name);
       const value = opened.get(name)?.get(key);
-      if (value === undefined) missing.push(reference.name);
       return value === undefined ? [] : [[reference.env, value]];
     });
-    if (missing.length > 0) throw missingSecrets(namespace, [...new Set(missing)]);
     const env = Object.fromEntries(variables);
     return { env, values: [...new Set(Object.values(env))] };
   }
 
-  /** @returns the references whose secret or key is not there, each once */
-  async missing(namespace: string, references: readonly SecretReference[]): Promise<string[]> {
-    const found = await this.#find(namespace, references);
+  /** @throws PrisnError `not_found` for secrets, or values of them, that are not there */
+  async check(namespace: string, references: readonly SecretReference[]): Promise<void> {
+    if (references.length > 0) await this.#checkFound(namespace, references, await this.#find(namespace, references));
+  }
+
+  async #checkFound(
+    namespace: string,
+    references: readonly SecretReference[],
+    found: ReadonlyMap<string, SealedSecret>,
+  ): Promise<void> {
     const missing = references.filter((reference) => {
       const { name, key } = parsed(reference.name);
       return !found.get(name)?.keys.includes(key);
     });
-    return [...new Set(missing.map(({ name }) => name))];
+    if (missing.length === 0) return;
+    const keyless = missing.flatMap(({ name: reference, env }) => {
+      const { name, key } = parsed(reference);
+      const keys = found.get(name)?.keys;
+      return keys === undefined ? [] : [missingKey({ name, key, keys, env })];
+    });
+    const unknown = missing.filter(({ name }) => !found.has(parsed(name).name));
+    const names = unknown.length === 0 ? [] : (await this.#parts.secrets.list(namespace)).map(({ name }) => name);
+    const secrets = unknown.length === 0 ? [] : [missingSecrets(namespace, [...new Set(unknown.map(({ name }) => name))], names)];
+    throw new PrisnError('not_found', [...secrets, ...keyless].join('; '));
+  }
+
+  /** @returns how many secrets no key that is here can open */
+  async sealedWithoutKey(): Promise<number> {
+    const all = await this.#parts.secrets.list();
+    return all.filter(({ key_id }) => this.#parts.keyring.find(key_id) === undefined).length;
+  }
+
+  async #unknown(namespace: string, name: string): Promise<PrisnError> {
+    const near = nearest(
+      name,
+      (await this.#parts.secrets.list(namespace)).map((secret) => secret.name),
+    );
+    const question = near === undefined ? ';' : `; did you mean ${near}?`;
+    return new PrisnError('not_found', `no secret ${JSON.stringify(name)} in ${namespace}${question} see: prisn secret list`);
   }
 
   async #find(namespace: string, references: readonly SecretReference[]): Promise<Map<string, SealedSecret>> {
@@ -168,20 +198,33 @@ export class SecretUseCases {
   }
 }
 
+interface MissingKey {
+  readonly name: string;
+  readonly key: string;
+  readonly keys: readonly string[];
+  /** The variable that was to have it. */
+  readonly env: string;
+}
+
+function missingKey({ name, key, keys, env }: MissingKey): string {
+  const wanted = nearest(key, keys) ?? keys[0] ?? '';
+  return `the secret ${name} has no key '${key}'; it has ${keys.join(', ')}: --secret ${name}${wanted === soleKey ? '' : `.${wanted}`}:${env}`;
+}
+
 /**
- * What to do about secrets, or values of them, that are not there.
+ * What to do about secrets that are not there.
  * @param missing references, at least one
+ * @param names of the secrets that are
  */
-export function missingSecrets(namespace: string, missing: readonly string[]): PrisnError {
+function missingSecrets(namespace: string, missing: readonly string[], names: readonly string[]): string {
   const where = namespace === defaultNamespace ? '' : ` -n ${namespace}`;
+  const meant = missing.flatMap((reference) => nearest(parsed(reference).name, names) ?? []);
+  const question = meant.length === 0 ? ';' : `; did you mean ${[...new Set(meant)].join(', ')}? Or`;
   const commands = missing.map((reference) => {
     const { name, key } = parsed(reference);
     return `prisn secret create ${name} ${key === soleKey ? '--from-file …' : `--data ${key}=…`}${where}`;
   });
-  return new PrisnError(
-    'not_found',
-    `${missing.length === 1 ? 'a secret is' : 'secrets are'} missing in ${namespace}: ${missing.join(', ')}; create with: ${commands.join('; ')}`,
-  );
+  return `${missing.length === 1 ? 'a secret is' : 'secrets are'} missing in ${namespace}: ${missing.join(', ')}${question} create with: ${commands.join('; ')}`;
 }
 
 /** @throws PrisnError `usage` */
@@ -206,10 +249,6 @@ function parsed(reference: string): { name: string; key: string } {
 
 function shown({ namespace, name, version, keys, created_at, updated_at }: SealedSecret): SecretRecord {
   return { namespace, name, version, keys, created_at, updated_at };
-}
-
-function unknownSecret(namespace: string, name: string): PrisnError {
-  return new PrisnError('not_found', `no secret ${JSON.stringify(name)} in ${namespace}; see: prisn secret list`);
 }
 
 function turnOf(namespace: string, name: string): string {

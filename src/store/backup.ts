@@ -22,6 +22,8 @@ const formatVersion = 1;
 const restoringKey = 'restoring';
 const batchRecords = 500;
 const batchBytes = 2 ** 20;
+/** A record with its key, in base64, is shorter. */
+const maxLineLength = 1_000_000;
 
 type Line = { prisn_backup: number; created_at: string } | { key: string; value: string } | { records: number };
 type Put = { key: string; value: Uint8Array };
@@ -130,6 +132,7 @@ async function* parsedLines(source: AsyncIterable<Buffer>): AsyncGenerator<Line>
   for await (const chunk of source) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
+    if (rest.length > maxLineLength) throw new Error('it has a line that is longer than a record can be');
     for (const text of lines) {
       const line = JSON.parse(text) as Line;
       if (first && !('prisn_backup' in line && line.prisn_backup === formatVersion))

@@ -71,7 +71,8 @@ export class Deployments {
   /** As it was at each of its last revisions, newest first. */
   async revisions(id: string): Promise<Deployment[]> {
     const history: Deployment[] = [];
-    for await (const row of this.#store.range({ prefix: prefixOf('revision', id), reverse: true, skipDamaged: true })) history.push(fromJson(row));
+    for await (const row of this.#store.range({ prefix: prefixOf('revision', id), reverse: true, skipDamaged: true }))
+      history.push(fromJson(row));
     return history;
   }
 

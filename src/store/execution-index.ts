@@ -48,7 +48,13 @@ export function counterKeys(execution: Owner & { readonly id: string }, status: 
 export async function* endedIds(store: KeyValue, filter: ExecutionFilter, before: string | undefined): AsyncGenerator<string> {
   const prefix = prefixOf('by', ...scopeOf(filter), filter.status ?? 'all');
   const bound = before === undefined ? {} : { before: prefix + before };
-  for await (const { key } of store.range({ prefix, after: prefix + sinceOf(filter), ...bound, reverse: true, skipDamaged: true }))
+  for await (const { key } of store.range({
+    prefix,
+    after: prefix + sinceOf(filter),
+    ...bound,
+    reverse: true,
+    skipDamaged: true,
+  }))
     yield lastPart(key);
 }
 

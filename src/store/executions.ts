@@ -74,7 +74,10 @@ export class Executions {
     rows.sort(([, a], [, b]) => a - b);
     for (let i = 0; i < rows.length; i += readStep) {
       const part = rows.slice(i, i + readStep);
-      const found = await store.getMany(part.map(([id]) => recordKey(id)), skipDamaged);
+      const found = await store.getMany(
+        part.map(([id]) => recordKey(id)),
+        skipDamaged,
+      );
       for (const [j, [id, order]] of part.entries()) {
         const stored = found[j];
         if (stored) executions.#unfinished.set(id, { ...unfinishedOf(fromJson<Execution>(stored)), order });

@@ -74,7 +74,12 @@ export class Idempotency {
    */
   async prune(limit: number, nowMs = Date.now()): Promise<number> {
     const expired: string[] = [];
-    const range = { prefix: prefixOf('claim-expiry'), before: keyOf('claim-expiry', numberPart(nowMs + 1)), limit, skipDamaged: true };
+    const range = {
+      prefix: prefixOf('claim-expiry'),
+      before: keyOf('claim-expiry', numberPart(nowMs + 1)),
+      limit,
+      skipDamaged: true,
+    };
     for await (const { key } of this.#store.range(range)) expired.push(key);
     const rows = expired.map((key) => {
       const [, , namespace = ''] = key.split('/');

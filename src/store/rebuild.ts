@@ -23,7 +23,10 @@ export async function rebuildIfNeeded(store: KeyValue, lostWrites: boolean): Pro
     await inSteps(store, prefix, async (entries) => [{ delete: entries.map(({ key }) => key) }]);
   await inSteps(store, prefixOf('execution'), async (entries) => {
     const executions = entries.map((entry) => fromJson<Execution>(entry));
-    const marks = await store.getMany(executions.map(({ id }) => keyOf('unfinished', id)), skipDamaged);
+    const marks = await store.getMany(
+      executions.map(({ id }) => keyOf('unfinished', id)),
+      skipDamaged,
+    );
     return executions.map((one, i) => rowsOf(one, marks[i] !== undefined));
   });
   await inSteps(store, prefixOf('unfinished'), async (entries) => {

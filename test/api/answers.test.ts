@@ -21,6 +21,9 @@ test('every refusal has the same shape, wherever it comes from', async (t) => {
     ['/api/v1/executions/exec-odd', {}, 500, 'internal', 'Internal Server Error'],
     ['/nowhere', {}, 404, 'not_found', 'Not Found'],
     ['/nowhere', { method: 'POST', body: 'x' }, 404, 'not_found', 'Not Found'],
+    ['/api/v1/nodes', { method: 'PROPFIND' }, 405, 'method_not_allowed', 'Method Not Allowed'],
+    ['/api/v1/none', { method: 'PROPFIND' }, 404, 'not_found', 'Not Found'],
+    ['/health', { headers: { expect: 'foo' } }, 417, 'usage', 'Expectation Failed'],
     ['/health', { method: 'DELETE' }, 405, 'method_not_allowed', 'Method Not Allowed'],
     ['/api/v1/executions/a%zz', {}, 400, 'usage', 'Bad Request'],
     ['/health', { headers: { host: 'evil.example' } }, 403, 'forbidden', 'Forbidden'],
@@ -184,7 +187,16 @@ test('a secret is shown without its values', async (t) => {
 });
 
 test('the machine and its runtimes are lists too', async (t) => {
-  const node = { id: 'n', hostname: 'h', cores: 2, version: '1', started_at: anExecution.created_at, running: 0, pending: 0 };
+  const node = {
+    id: 'n',
+    hostname: 'h',
+    cores: 2,
+    version: '1',
+    started_at: anExecution.created_at,
+    running: 0,
+    pending: 0,
+    foreground_runs: 0,
+  };
   const running = await Running.start(t, { node: () => node, runtimes: async () => [] });
   assert.deepEqual((await running.ask('/api/v1/nodes')).json, { items: [node], count: 1, total: 1, limit: 1, offset: 0 });
   assert.deepEqual((await running.ask('/api/v1/runtimes')).json, { items: [], count: 0, total: 0, limit: 0, offset: 0 });

@@ -193,6 +193,19 @@ test('variables that are not the caller’s to give are refused', async (t) => {
   }
 });
 
+test('secrets that are not there are refused before anything is accepted', async (t) => {
+  const asked: unknown[] = [];
+  const check = async (...args: unknown[]) => {
+    asked.push(args);
+    throw new PrisnError('not_found', 'a secret is missing');
+  };
+  const running = await Running.start(t, { secrets: { check } });
+  const secrets = [{ name: 'nope', env: 'A' }];
+  const body = JSON.stringify({ source: '1', runtime: 'js', namespace: 'team', secrets });
+  assert.equal((await running.ask(path, { method: 'POST', body })).status, 404);
+  assert.deepEqual(asked, [['team', secrets]]);
+});
+
 test('a full queue is told with 503 and when to try again', async (t) => {
   const running = await Running.start(t, {
     executor: {

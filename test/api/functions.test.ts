@@ -213,10 +213,7 @@ test('a page that a function serves beside the API has no origin, whatever the f
     { publicHosts: ['fn.localhost'] },
   );
   const beside = await running.ask('/fn/page');
-  assert.equal(
-    beside.headers['content-security-policy'],
-    "default-src 'self', sandbox allow-scripts allow-forms allow-popups",
-  );
+  assert.equal(beside.headers['content-security-policy'], "default-src 'self', sandbox allow-scripts allow-forms allow-popups");
   const { headers } = await running.ask('/fn/page', { headers: { host: `fn.localhost:${running.port}` } });
   assert.equal(headers['content-security-policy'], "default-src 'self'");
   // What such a page asks for.

@@ -81,3 +81,10 @@ test('the canonical text does not depend on the order of members', () => {
   );
   assert.notEqual(canonicalJson({ a: [1, 2] }), canonicalJson({ a: [2, 1] }));
 });
+
+test('refuses more values than anybody needs, in arrays and in objects', () => {
+  const members = Object.fromEntries(Array.from({ length: 100_001 }, (_, i) => [`k${i}`, 1]));
+  assert.match(messageFor(JSON.stringify({ env: members })), /more than 100000 values/);
+  assert.match(messageFor(`[${'{},'.repeat(100_000)}{}]`), /more than 100000 values/);
+  assert.equal(messageFor(`[${'1,'.repeat(90_000)}"${','.repeat(100_000)}"]`), 'none');
+});

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PrisnError } from '../../src/base/error.ts';
+import { Followers } from '../../src/engine/followers.ts';
 import type { LogChunk } from '../../src/model/output-text.ts';
-import type { Execution } from '../../src/model/execution.ts';
 import { aDeployment, anExecution, Running } from './harness.ts';
 
 const path = `/api/v1/executions/${anExecution.id}/logs`;
@@ -216,22 +216,22 @@ test('a deployment that was never run has no output', async (t) => {
 });
 
 test('who follows a deployment sees its executions one after the other, each by name', async (t) => {
-  const executions: Execution[] = [];
+  const followers = new Followers();
   const read: [id: string, tail: number | undefined][] = [];
   const running = await Running.start(t, {
     deployments: { get: async () => aDeployment },
     executor: {
-      list: async (_filter, { limit }) => ({ items: executions.toReversed().slice(0, limit), total: executions.length }),
-      logs: async (id, { tail }) => (read.push([id, tail]), sequence(out(`of ${id}\n`))),
+      executionsOf: (id, signal) => followers.follow(id, async () => 'exec-2', signal),
+      logs: async (id, { tail }) => {
+        read.push([id, tail]);
+        if (id === 'exec-3') throw new PrisnError('not_found', 'it is not kept any more');
+        return sequence(out(`of ${id}\n`));
+      },
     },
   });
-  const add = (id: string) => executions.push({ ...anExecution, id });
-  add('exec-1');
-  add('exec-2');
-  const left = new AbortController();
+  const add = (id: string) => followers.accepted(aDeployment.id, id);
   const response = await fetch(`http://127.0.0.1:${running.port}${ofDeployment}?follow=true&tail=3`, {
     headers: { accept: 'application/x-ndjson' },
-    signal: left.signal,
   });
   const reader = response.body?.getReader() ?? assert.fail();
   let seen = '';
@@ -247,13 +247,14 @@ test('who follows a deployment sees its executions one after the other, each by 
     ['exec-3', undefined],
     ['exec-4', undefined],
   ]);
-  left.abort();
+  followers.end(aDeployment.id);
+  assert.equal((await reader.read()).done, true, 'it ends with the deployment');
 });
 
 test('the end of the server ends those who follow a deployment', async (t) => {
   const running = await Running.start(t, {
     deployments: { get: async () => aDeployment },
-    executor: { list: async () => ({ items: [], total: 0 }) },
+    executor: { executionsOf: (id, signal) => new Followers().follow(id, async () => undefined, signal) },
   });
   const response = await fetch(`http://127.0.0.1:${running.port}${ofDeployment}?follow=true`);
   const [text] = await Promise.all([response.text(), running.api.close(60_000)]);

@@ -30,7 +30,8 @@ describe('a folder is removed', () => {
 
   test('however deep it is', needs('python3'), async (t) => {
     const scratch = new Scratch(t);
-    const dig = "import os,sys\nos.chdir(sys.argv[1])\nfor i in range(300):\n  os.mkdir('d'*100)\n  os.chdir('d'*100)\nopen('f','w')";
+    const dig =
+      "import os,sys\nos.chdir(sys.argv[1])\nfor i in range(300):\n  os.mkdir('d'*100)\n  os.chdir('d'*100)\nopen('f','w')";
     const { status } = spawnSync('python3', ['-c', dig, scratch.folder('work')]);
     assert.equal(status, 0);
     await removeFolder(scratch.path('work'));

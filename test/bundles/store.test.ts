@@ -9,6 +9,7 @@ import { buffer } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { createGzip, gzipSync } from 'node:zlib';
 import * as tar from 'tar-stream';
+import { removeFolder } from '../../src/base/remove-folder.ts';
 import { packFolder, packStream } from '../../src/bundles/pack.ts';
 import { BundleStore } from '../../src/bundles/store.ts';
 import { archiveOf, type RawEntry, readTree, temporaryFolder, writeTree } from './harness.ts';
@@ -57,6 +58,15 @@ describe('a bundle that was put', () => {
     ];
     const ids = await Promise.all(others.map(async (entries) => (await store.put(archiveOf(entries))).id));
     assert.equal(new Set([id, ...ids]).size, 5);
+  });
+
+  test('is taken in again after somebody removed the folder of all bundles', async (t) => {
+    const folder = join(temporaryFolder(t), 'bundles');
+    const store = await BundleStore.open(folder);
+    const { id } = await store.put(archiveOf([{ name: 'a' }]));
+    await removeFolder(folder);
+    assert.deepEqual([store.has(id), (await store.put(archiveOf([{ name: 'a' }]))).isNew], [false, true]);
+    assert.ok(store.has(id));
   });
 
   test('is new once when it comes many times at once', async (t) => {

@@ -59,9 +59,15 @@ test('what is wrong is told with its line and what was meant', (t) => {
     assert.throws(() => writeSetting(scratch.root, 'queue', '1'), { code: 'usage', message });
     assert.equal(readFileSync(scratch.path('config.toml'), 'utf8'), content);
   };
-  refused('# one\n\nconcurency = 4\n', /config\.toml, line 3: there is no setting 'concurency'; did you mean concurrency\?/);
+  refused(
+    '# one\n\nconcurency = 4\n',
+    /config\.toml, line 3: there is no setting 'concurency', did you mean concurrency; .*config unset concurency$/,
+  );
   refused('queue = 1\n[server]\naddr = "off"\n', /line \d: there is no setting 'server'/);
   refused('queue = 1\nsync = \n', /config\.toml, line 2: /);
+  scratch.file('config.toml', 'nosuch = 3\nqueue = 1\n');
+  assert.ok(removeSetting(scratch.root, 'nosuch'));
+  assert.equal(readFileSync(scratch.path('config.toml'), 'utf8'), 'queue = 1\n');
   refused('queue = { a = 1 }\n', /line 1: queue is no value of a setting/);
 });
 

@@ -102,7 +102,7 @@ describe('prisn describe', () => {
     const ids = [];
     for (let i = 0; i < 3; i++) ids.push((await server.prisn(['trigger', 'narrow'])).stdout.trim());
     const { stdout } = await server.prisn(['describe', ids[2] as string]);
-    assert.match(stdout, /^Status: +Pending \(2\. in the queue\)$/m);
+    assert.match(stdout, /^Status: +Pending \(2nd in the queue\)$/m);
     assert.match(stdout, /^Why: +it waits for its turn; 1 will start before it$/m);
     await server.prisn(['cancel', ...ids]);
   });

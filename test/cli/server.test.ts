@@ -178,11 +178,14 @@ test('a server that was started by itself leaves when its home is gone, since no
   await until('the server leaves', () => !isAlive(pid));
 });
 
-test('the unit of systemd has absolute paths, the flags, and time for the drain', async (t) => {
+test('the unit of systemd has absolute paths, the flags, what variables set, and time for the drain', async (t) => {
   const home = new Home(t);
   const { code, stdout } = await home.prisn(['server', 'install', '--print', '--drain', '90s', '--data-dir', 'a b%']);
   assert.equal(code, 0);
-  assert.match(stdout, /^ExecStart=\/\S+ -- \/\S+\/prisn\.cjs server --data-dir "\/.*\/a b%%" --drain 90s$/m);
+  assert.match(
+    stdout,
+    /^ExecStart=\/\S+ -- \/\S+\/prisn\.cjs server --addr 127\.0\.0\.1:0 --data-dir "\/.*\/a b%%" --drain 90s$/m,
+  );
   assert.match(stdout, new RegExp(`^Environment=PRISN_HOME=${home.path}$`, 'm'));
   assert.match(stdout, /^KillMode=mixed\nTimeoutStopSec=110$/m);
   assert.match(stdout, /^WantedBy=default\.target$/m);
@@ -198,4 +201,48 @@ test('without systemd no unit is written', { skip: existsSync('/run/systemd/syst
   assert.equal(code, 125);
   assert.match(stderr, /systemd does not run here/);
   assert.ok(!existsSync(join(scratch.root, 'systemd')));
+});
+
+test('a second stop waits as the first does, and what runs ends in its own time', needsProc, async (t) => {
+  const home = new Home(t);
+  const scratch = new Scratch(t);
+  const started = scratch.path('started');
+  const file = scratch.file('slow.sh', `touch ${started}; sleep 2; echo whole`);
+  assert.equal((await home.prisn(['server', 'start'])).code, 0);
+  const id = (await home.prisn(['run', '--detach', file])).stdout.trim();
+  await until('it runs', () => existsSync(started));
+  const first = home.prisn(['server', 'stop']);
+  const record = home.record();
+  await until('it stops', () => /stopping, once what runs/.test(home.log));
+  assert.equal((await home.prisn(['server', 'stop'])).code, 0);
+  assert.equal((await first).code, 0);
+  assert.ok(record && !isAlive(record.pid));
+  assert.equal((await home.prisn(['wait', id])).stdout, `${id} Completed\n`);
+});
+
+test('a server that hangs is said to, and is killed by stop --now', needsProc, async (t) => {
+  const home = new Home(t);
+  assert.equal((await home.prisn(['server', 'start'])).code, 0);
+  const { pid } = home.record() ?? { pid: 0 };
+  process.kill(pid, 'SIGSTOP');
+  const status = await home.prisn(['server', 'status']);
+  assert.equal(status.code, 5);
+  assert.match(status.stdout, new RegExp(`process ${pid} does not answer; prisn server stop --now`));
+  assert.equal((await home.prisn(['server', 'stop', '--now'])).code, 0);
+  assert.ok(!isAlive(pid));
+});
+
+test('a command of the server that there is not is refused, with the nearest one', async (t) => {
+  const home = new Home(t);
+  for (const [words, meant] of [
+    [['server', 'strat'], /'server strat'; did you mean start/],
+    [['server', 'foo'], /'server foo'; there are start, stop/],
+    [['status'], /did you mean prisn server status/],
+    [['help', 'nope'], /there is no command 'nope'/],
+  ] as const) {
+    const { code, stderr } = await home.prisn(words);
+    assert.equal(code, 2);
+    assert.match(stderr, meant);
+  }
+  assert.equal(home.record(), undefined);
 });

@@ -86,11 +86,15 @@ describe('prisn trigger', () => {
     assert.equal((await server.prisn(['trigger', ...words, '--arg', 'other'])).code, 6);
   });
 
-  test('of what is not there is 3, and 125 where the exit code is a program’s', async () => {
+  test('of what is not there is 3, with --wait too, and of a file or an execution wrong usage', async () => {
     const result = await server.prisn(['trigger', 'say']);
     assert.deepEqual([result.code, result.stdout], [3, '']);
     assert.match(result.stderr, /did you mean '?says/);
-    assert.equal((await server.prisn(['trigger', 'say', '--wait'])).code, 125);
+    assert.equal((await server.prisn(['trigger', 'say', '--wait'])).code, 3);
+    const file = await server.prisn(['trigger', 'says.py']);
+    assert.equal(file.code, 2);
+    assert.match(file.stderr, /'says\.py' is a file.*prisn trigger says\n/);
+    assert.match((await server.prisn(['trigger', 'exec-01', '--wait'])).stderr, /is an execution/);
     assert.equal((await server.prisn(['trigger'])).code, 2);
   });
 });
@@ -115,8 +119,8 @@ describe('prisn wait', () => {
     await server.prisn(['cancel', id]);
   });
 
-  test('of no execution is 125, and of a name wrong usage', async () => {
-    assert.equal((await server.prisn(['wait', 'exec-nothing'])).code, 125);
+  test('of no execution is 3, and of a name wrong usage', async () => {
+    assert.equal((await server.prisn(['wait', 'exec-nothing'])).code, 3);
     const named = await server.prisn(['wait', 'says']);
     assert.equal(named.code, 2);
     assert.match(named.stderr, /prisn get executions --deployment says/);

@@ -212,3 +212,32 @@ test('an aborted call ends with the reason of its signal, and a stream that is l
   }
   await closed.promise;
 });
+
+test('JSON text in a body goes up as it is', async (t) => {
+  let got = '';
+  const client = await clientOf(t, async (request, response) => {
+    got = (await buffer(request)).toString();
+    reply(response, 202, { id: 'exec-1' });
+  });
+  const texts = { input: '{"id":12345678901234567890,"x":1.0}' };
+  await client.call('createExecution', { body: { deployment_id: 'a' }, texts });
+  assert.equal(got, `{"deployment_id":"a","input":${texts.input}}`);
+});
+
+test('where nobody listens any more, the next address is asked for, once', async (t) => {
+  const there = await clientOf(t, (_, response) => reply(response, 200, { items: [] }));
+  const gone = { kind: 'socket', path: new Scratch(t).path('gone.sock') } as const;
+  let asked = 0;
+  const client = closing(
+    t,
+    new Client(gone, undefined, async () => {
+      asked++;
+      return there.address;
+    }),
+  );
+  assert.deepEqual(await client.call('listNodes'), { items: [] });
+  assert.deepEqual(client.address, there.address);
+  const lost = closing(t, new Client(gone, undefined, async () => (asked++, gone)));
+  await assert.rejects(lost.call('listNodes'), { code: 'unreachable', message: /there is no such socket/ });
+  assert.equal(asked, 2);
+});

@@ -41,11 +41,12 @@ export class PlayedExecutor {
   readonly forgotten: string[] = [];
   running = 0;
   newest: Execution | undefined;
+  before: readonly Execution[] = [];
   /** Called when a deployment is forgotten. */
   onForget = async (_id: string): Promise<void> => {};
 
   async list(): Promise<{ items: Execution[]; total: number }> {
-    const items = this.newest ? [this.newest] : [];
+    const items = this.newest ? [this.newest, ...this.before] : [];
     return { items, total: items.length };
   }
 
@@ -53,9 +54,10 @@ export class PlayedExecutor {
     return this.running;
   }
 
-  async forget(id: string): Promise<void> {
+  async forget(id: string): Promise<() => void> {
     await this.onForget(id);
     this.forgotten.push(id);
+    return () => void this.forgotten.pop();
   }
 }
 

@@ -187,10 +187,13 @@ describe('a deployment', () => {
     const disk = { ...code, resources: { disk_mb: 1 } };
     await assert.rejects(deployments.put('default', 'backup', disk), refused('unsupported', 'resources.disk_mb'));
     await deployments.put('default', 'backup', { ...code, type: 'job' });
-    await assert.rejects(deployments.patch('default', 'backup', { port: 8080 }), refused('usage', 'cannot become a service'));
+    await assert.rejects(
+      deployments.patch('default', 'backup', { port: 8080 }),
+      refused('unsupported', 'not part of this version'),
+    );
     await assert.rejects(
       deployments.put('default', 'backup', { ...code, type: 'cronjob' }),
-      refused('usage', 'cannot become a cronjob'),
+      refused('unsupported', 'not part of this version'),
     );
   });
 
@@ -224,7 +227,7 @@ describe('a deployment', () => {
     await assert.rejects(deployments.rollback('default', 'backup', 5), refused('usage', 'revision 5 is the present one'));
     await assert.rejects(deployments.rollback('default', 'backup', 9), refused('not_found', 'no revision 9', '1 to 5'));
     await deployments.create('default', 'young', code);
-    await assert.rejects(deployments.rollback('default', 'young'), refused('not_found', 'no revision 0', 'the only one is 1'));
+    await assert.rejects(deployments.rollback('default', 'young'), refused('usage', 'young has one revision only'));
   });
 
   test('is not rolled back to code or secrets that are gone', async (t) => {
@@ -352,6 +355,18 @@ describe('a deployment', () => {
     assert.deepEqual([failed.phase, failed.message], ['Failed', 'last execution exec-1 failed: exit 1']);
     const late = await status({ status: 'Failed', reason: 'timeout', error: 'it ran longer than 1s' });
     assert.equal(late.message, 'last execution exec-1 failed: timeout: it ran longer than 1s');
+    executor.newest = {
+      id: 'exec-2',
+      namespace: 'default',
+      name: 'backup',
+      attempt: 1,
+      node_id: 'n',
+      trigger: 'cli',
+      status: 'Pending',
+      created_at: times.created_at,
+    };
+    executor.before = [{ ...base, status: 'Completed' }];
+    assert.equal((await deployments.status(made)).last_run, times.started_at, 'one that waits has not run');
   });
 
   test('of type job has no replicas to scale', async (t) => {

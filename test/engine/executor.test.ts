@@ -216,7 +216,7 @@ describe('a submission', () => {
         return { env: { TOKEN: 'hidden', LEVEL: 'secret' }, values: ['hidden'] };
       },
     };
-    const setup = { programs, parts: secretValues, options: { api: 'http://127.0.0.1:7331' } };
+    const setup = { programs, parts: secretValues, options: { api: () => 'http://127.0.0.1:7331' } };
     await withEngine(scratch, setup, async ({ executor, bundles }) => {
       const { id: bundle } = await bundles.put(archiveOf([{ name: 'main.sh', content: 'true' }]));
       const secrets = [{ name: 'token', env: 'TOKEN' }];

@@ -210,6 +210,24 @@ describe('refused, for the client to run it itself, is', () => {
   });
 });
 
+test('limits beyond what the server can keep are refused', async (t) => {
+  const { pool, client: newClient } = await serving(t);
+  for (const limits of [{ timeoutMs: 2 ** 31 }, { memoryBytes: 1e300 }]) {
+    const client = newClient();
+    client.send(['R', JSON.stringify({ ...request, task: { ...task, limits } })]);
+    assert.equal((await client.frame())[0], 'N');
+  }
+  assert.equal(pool.count, 0);
+});
+
+test('a signal that ends no process by default ends no program', async (t) => {
+  const { pool, client: newClient } = await serving(t);
+  const client = newClient();
+  client.send(['R', JSON.stringify(request)], ['S', 'SIGCHLD'], ['S', 'SIGWINCH'], ['S', 'SIGTERM']);
+  await (await pool.started).stopped.promise;
+  assert.equal(JSON.parse((await client.frame())[1]).signal, 'SIGTERM');
+});
+
 describe('cut off is a client', () => {
   const head = (type: string, length: number): Buffer => Buffer.from([type.charCodeAt(0), ...u32(length)]);
   const starts: Readonly<Record<string, Uint8Array>> = {
@@ -220,6 +238,10 @@ describe('cut off is a client', () => {
     'whose task has arguments that are no text': encodeFrame('R', JSON.stringify({ ...request, task: { ...task, args: [1] } })),
     'whose task is an HTTP request': encodeFrame('R', JSON.stringify({ ...request, task: { ...task, request: {} } })),
     'whose limit is no number': encodeFrame('R', JSON.stringify({ ...request, task: { ...task, limits: { timeoutMs: '1' } } })),
+    'whose limit has a name that is none': encodeFrame(
+      'R',
+      JSON.stringify({ ...request, task: { ...task, limits: { disk: 1 } } }),
+    ),
     'that announces 4 GB': head('R', 2 ** 32 - 1),
     'that speaks something else': Buffer.from('GET / HTTP/1.1\r\n\r\n'),
   };

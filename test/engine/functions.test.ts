@@ -330,6 +330,32 @@ describe('a call of a function', () => {
       for (let i = 0; i < 66; i++) call.sink.stdout(chunk);
     });
     assert.equal(hook.calls[0]?.isCanceled, true);
-    await assert.rejects(textOf(response), /64mb behind/);
+    await assert.rejects(textOf(response), /16mb behind/);
+  });
+
+  test('is cut off when it is furthest ahead of all that are too far ahead together', async (t) => {
+    const hook = await openHook(t, 'py');
+    const chunk = new Uint8Array(2 ** 20);
+    const sizes = [13, 13, 15, 13, 11];
+    const responses: FunctionResponse[] = [];
+    for (const size of sizes)
+      responses.push(
+        await answered(hook, (call) => {
+          for (let i = 0; i < size; i++) call.sink.stdout(chunk);
+        }),
+      );
+    assert.deepEqual(
+      hook.calls.map((call) => call.isCanceled),
+      [false, false, true, false, false],
+    );
+    await assert.rejects(textOf(responses[2] as FunctionResponse), /together/);
+    hook.calls[0]?.end();
+    assert.equal((await textOf(responses[0] as FunctionResponse)).length, 13 * 2 ** 20);
+    for (const response of responses) response.cancel();
+    const next = await answered(hook, (call) => {
+      for (let i = 0; i < 16; i++) call.sink.stdout(chunk);
+      call.end();
+    });
+    assert.equal((await textOf(next)).length, 16 * 2 ** 20, 'all is forgotten');
   });
 });

@@ -1,8 +1,9 @@
 /** Retries, cancelling, stopping, and what a server takes over from one that died. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, symlinkSync } from 'node:fs';
 import { describe, test, type TestContext } from 'node:test';
 import { PrisnError, type ErrorCode } from '../../src/base/error.ts';
+import { newId } from '../../src/base/id.ts';
 import type { Execution } from '../../src/model/execution.ts';
 import { archiveOf } from '../bundles/harness.ts';
 import { Scratch } from '../scratch.ts';
@@ -158,6 +159,39 @@ describe('cancelling', () => {
       for (const id of ids) assert.equal((await executor.get(id)).reason, 'canceled');
       assert.equal((await executor.get(other.id)).status, 'Running');
       assert.ok(!existsSync(scratch.path(`work/${deployment.id}`)));
+    });
+  });
+
+  test('comes also for what is on its way when its deployment is deleted, and leaves no folder', async (t) => {
+    const programs = new Programs();
+    const scratch = new Scratch(t);
+    await withEngine(scratch, { programs }, async ({ executor, bundles, store }) => {
+      const { id: bundle } = await bundles.put(archiveOf([{ name: 'main.sh', content: 'true' }]));
+      const deployment = deploymentOf({ bundle });
+      const submission = { namespace: 'default', deployment, trigger: 'api' } as const;
+      const create = store.executions.create.bind(store.executions);
+      const [begun, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      store.executions.create = async (...args) => {
+        begun.resolve();
+        await held.promise;
+        return create(...args);
+      };
+      const onItsWay = executor.submit(submission);
+      await begun.promise;
+      const takeBack = await executor.forget(deployment.id);
+      held.resolve();
+      const ended = await executor.wait((await onItsWay).id, longMs);
+      assert.deepEqual([ended.reason, ended.error], ['canceled', 'its deployment was deleted']);
+      await assert.rejects(executor.submit(submission), code('not_found'));
+      const request = { method: 'GET', path: '/', headers: [] };
+      const sink = { stdout: () => {}, stderr: () => {} };
+      await assert.rejects(executor.call(submission, request as never, sink).ended, code('not_found'));
+      assert.equal(programs.runs.length, 0);
+      assert.ok(!existsSync(scratch.path(`work/${deployment.id}`)) && !existsSync(scratch.path(`data/${deployment.id}`)));
+      takeBack();
+      const { id } = await executor.submit(submission);
+      (await programs.started(1)).exit();
+      assert.equal((await executor.wait(id, longMs)).status, 'Completed', 'it stayed after all');
     });
   });
 });
@@ -338,11 +372,16 @@ describe('what is old', () => {
       }
       scratch.file('work/exec-left/file');
       scratch.file('work/dep-gone/1/file');
+      const gone = newId('dep');
+      scratch.file(`data/${gone}/file`);
+      scratch.file('data/of-somebody/file');
+      symlinkSync(scratch.path('data/of-somebody'), scratch.path(`data/${newId('dep')}`));
       const [used, unused] = await Promise.all(
         ['true', 'false'].map(async (content) => (await bundles.put(archiveOf([{ name: 'main.sh', content }]))).id),
       );
       const deployment = deploymentOf({ bundle: used ?? '', revision: 2 });
       await store.deployments.create(deployment);
+      scratch.file(`data/${deployment.id}/file`);
       for (const revision of [1, 2]) scratch.file(`work/${deployment.id}/${revision}/file`);
       programs.play = undefined;
       const old = await executor.submit({ namespace: 'default', deployment: { ...deployment, revision: 3 }, trigger: 'api' });
@@ -362,6 +401,9 @@ describe('what is old', () => {
         readdirSync(scratch.path(`work/${deployment.id}`)).filter((name) => !name.endsWith('.gone')),
         ['2', '3'],
       );
+      const data = readdirSync(scratch.path('data')).filter((name) => !name.endsWith('.gone'));
+      assert.ok(!data.includes(gone) && data.includes(deployment.id) && data.length === 3, data.join());
+      assert.ok(existsSync(scratch.path('data/of-somebody/file')));
       assert.deepEqual(new Set(await bundles.list()), new Set([used, unused]), 'what came within the hour may be on its way');
     });
   });

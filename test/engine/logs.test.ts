@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { PrisnError } from '../../src/base/error.ts';
 import type { Executor, LogsQuery } from '../../src/engine/executor.ts';
+import { archiveOf } from '../bundles/harness.ts';
 import { Scratch } from '../scratch.ts';
-import { failed, Programs, script, TestClock, withEngine } from './harness.ts';
+import { deploymentOf, failed, Programs, script, TestClock, withEngine } from './harness.ts';
 
 const longMs = 600_000;
 
@@ -58,6 +59,44 @@ describe('logs that are followed', () => {
       assert.equal(await whole.done, 'a\nb\noh\nc\nd\n', 'of what has ended all attempts are there');
       assert.equal(await new Reader(executor, id, { tail: 1 }).done, 'd\n');
       assert.equal((await executor.get(id)).stdout, 'c\nd\n');
+    });
+  });
+
+  test('end with the lines of the attempt before, where the newest has none', async (t) => {
+    const [programs, clock] = [new Programs(), new TestClock()];
+    await withEngine(new Scratch(t), { programs, clock }, async ({ executor }) => {
+      const { id } = await executor.submit(script({ retries: 2 }));
+      (await programs.started(1)).write('a\nb\n').exit(failed);
+      clock.advance(await clock.waitsFor((ms) => ms <= 1000));
+      const second = await programs.started(2);
+      assert.equal(await new Reader(executor, id, { tail: 1 }).done, 'b\n', 'it has not said anything yet');
+      second.exit(failed);
+      await clock.waitsFor((ms) => ms <= 2000);
+      assert.equal(await new Reader(executor, id, { tail: 1 }).done, 'b\n');
+      const ended = await executor.cancel(id);
+      assert.equal(ended.error, 'it was canceled before its attempt 3 started');
+      assert.equal(await new Reader(executor, id, { tail: 1 }).done, 'b\n', 'the last attempt never began');
+    });
+  });
+
+  test('of a deployment are of each execution that is accepted, also one after the other at once, until it is deleted', async (t) => {
+    const programs = new Programs();
+    programs.play = (run) => run.exit();
+    await withEngine(new Scratch(t), { programs }, async ({ executor, bundles }) => {
+      const { id: bundle } = await bundles.put(archiveOf([{ name: 'main.sh', content: 'true' }]));
+      const deployment = deploymentOf({ bundle });
+      const submit = async () => (await executor.submit({ namespace: 'default', deployment, trigger: 'api' })).id;
+      await submit();
+      const ids = [await submit()];
+      const seen: string[] = [];
+      const follower = executor.executionsOf(deployment.id, new AbortController().signal);
+      seen.push((await follower.next()).value);
+      await executor.submit(script());
+      ids.push(...(await Promise.all(Array.from({ length: 50 }, submit))));
+      await executor.forget(deployment.id);
+      for await (const id of follower) seen.push(id);
+      assert.deepEqual(new Set(seen), new Set(ids));
+      assert.equal(seen.length, ids.length, 'each once');
     });
   });
 

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { SecretUseCases } from '../../src/engine/secrets.ts';
+import { Keyring } from '../../src/secrets/keyring.ts';
+import * as sealing from '../../src/secrets/seal.ts';
 import { openWorld, refused } from './deployments-harness.ts';
 
 describe('secrets', () => {
@@ -48,16 +51,39 @@ describe('secrets', () => {
     assert.deepEqual(await secrets.values('default', []), { env: {}, values: [] });
   });
 
+  test('are counted when no key that is here opens them', async (t) => {
+    const world = await openWorld(t);
+    await world.secrets.create('default', 'db', { value: 'one' });
+    assert.equal(await world.secrets.sealedWithoutKey(), 0);
+    const { store } = world;
+    const keyring = await Keyring.open(join(world.root, 'another-key'));
+    const lost = new SecretUseCases({ secrets: store.secrets, deployments: store.deployments, keyring, sealing });
+    assert.equal(await lost.sealedWithoutKey(), 1);
+    await lost.put('default', 'db', { value: 'two' });
+    assert.equal(await lost.sealedWithoutKey(), 0, 'a new value is sealed with a key that is here');
+  });
+
   test('that are missing are named, each once, with the command that creates them', async (t) => {
     const { secrets } = await openWorld(t);
     await secrets.create('team', 'db', { data: { user: 'ada' } });
     const references = ['db.user', 'db', 'db.toString', 'nope', 'nope'].map((name, i) => ({ name, env: `V${i}` }));
-    assert.deepEqual(await secrets.missing('team', references), ['db', 'db.toString', 'nope']);
-    assert.deepEqual(await secrets.missing('default', references.slice(0, 1)), ['db.user']);
     await assert.rejects(
       secrets.values('team', references),
-      refused('not_found', 'db.toString', 'prisn secret create nope --from-file … -n team', '--data toString=…'),
+      refused(
+        'not_found',
+        'missing in team: nope; create',
+        'prisn secret create nope --from-file … -n team',
+        "no key 'toString'",
+      ),
     );
+    await assert.rejects(
+      secrets.check('team', references.slice(1, 2)),
+      refused('not_found', "the secret db has no key 'value'; it has user: --secret db.user:V1"),
+    );
+    await assert.rejects(secrets.check('default', references.slice(0, 1)), refused('not_found', '--data user=…'));
+    await assert.rejects(secrets.check('team', [{ name: 'dbb.user', env: 'A' }]), refused('not_found', 'did you mean db?'));
+    await assert.rejects(secrets.get('team', 'bd'), refused('not_found', 'did you mean db?'));
+    await secrets.check('team', references.slice(0, 1));
   });
 
   test('of a form that no program could receive are refused, naming the field', async (t) => {

@@ -327,7 +327,10 @@ test('a missing file and packages are noted, and node_modules stays', async (t) 
   });
   const { files, notes } = await look(join(top, 'main.js'));
   assert.deepEqual(files, [join(top, 'main.js')]);
-  assert.match(notes.join('\n'), /imports '\.\/gone', which is not there; that import will fail\n.*'left-pad', a package.*\n.*out of node_modules/);
+  assert.match(
+    notes.join('\n'),
+    /imports '\.\/gone', which is not there; that import will fail\n.*'left-pad', a package.*\n.*out of node_modules/,
+  );
 });
 
 test('a program of another language brings itself', async (t) => {

@@ -85,6 +85,7 @@ describe('a backup', () => {
       await refused(gzipSync(lines.toSpliced(5, 1).join('\n')), 'a line less');
       await refused(gzipSync(lines.slice(0, -2).join('\n')), 'no last line');
       await refused(gzipSync('{"some":"json"}\n'), 'something else');
+      await refused(gzipSync(Buffer.alloc(2_000_000, 'x')), 'an endless line');
       await refused(Buffer.alloc(0), 'empty');
       assert.deepEqual(await contentOf(store), [['mine', '31']]);
     }));

@@ -226,6 +226,7 @@ const node = exactly({
   started_at: time,
   running: Type.Integer(),
   pending: Type.Integer(),
+  foreground_runs: Type.Integer({ description: 'runs of the command line in isolates of the server' }),
 });
 
 const executionQuery = {

@@ -16,7 +16,7 @@ import type { ApiParts } from '../parts.ts';
 
 type Names = 'listExecutions' | 'createExecution' | 'getExecution' | 'cancelExecution';
 
-export function executionHandlers({ executor, deployments }: ApiParts): Pick<Handlers, Names> {
+export function executionHandlers({ executor, deployments, secrets }: ApiParts): Pick<Handlers, Names> {
   return {
     listExecutions: async ({ query }) => {
       const { deployment_id: named } = query;
@@ -34,7 +34,10 @@ export function executionHandlers({ executor, deployments }: ApiParts): Pick<Han
       const ms = waitMs(query.wait ?? body.wait ?? (body.async === false ? true : undefined));
       const deployment =
         named === undefined ? undefined : await deployments.get(namespaceOf({ namespace }), nameOrId(named, 'deployment_id'));
-      const submitted = await executor.submit(submissionOf(body, deployment, call));
+      const submission = submissionOf(body, deployment, call);
+      // Those of a deployment were there when it was deployed, and what is missing of them now its execution tells.
+      if (body.secrets) await secrets.check(submission.namespace, body.secrets);
+      const submitted = await executor.submit(submission);
       const found = ms === 0 ? submitted : await executor.wait(submitted.id, ms, call.signal());
       const location = routes.getExecution.path.replace(':id', found.id);
       return { status: hasEnded(found) ? 200 : 202, body: found, headers: { location } };

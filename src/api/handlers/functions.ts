@@ -73,7 +73,12 @@ function authorityOf(headers: readonly (readonly [string, string])[]): string {
   return /^[\w.-]+(?::\d{1,5})?$|^\[[\da-f:.]+\](?::\d{1,5})?$/i.test(host) ? host : 'localhost';
 }
 
-async function answer(request: FastifyRequest, reply: FastifyReply, response: FunctionResponse, isPublic: boolean): Promise<void> {
+async function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  response: FunctionResponse,
+  isPublic: boolean,
+): Promise<void> {
   const { raw } = reply;
   writeHead(raw, response, isPublic);
   reply.hijack();

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { PrisnError } from '../../base/error.ts';
 import { known } from '../../engine/known.ts';
 import { type LogChunk, textOf } from '../../model/output-text.ts';
@@ -8,9 +7,6 @@ import { formOf, heartbeatOf, write, type LogForm, type Piece } from '../log-for
 import type { Call, Handlers, JsonAnswer } from '../operations.ts';
 import type { ApiParts } from '../parts.ts';
 import type { StreamAnswer } from '../stream.ts';
-
-/** How soon an execution of a deployment is noticed whose output is followed. */
-const nextExecutionMs = 50;
 
 export function logHandlers({ executor, deployments }: ApiParts): Pick<Handlers, 'executionLogs' | 'deploymentLogs'> {
   return {
@@ -78,22 +74,15 @@ async function* following(
 ): AsyncGenerator<Piece> {
   // Only the first may have lines that nobody wants: what the others say is new.
   let { tail } = query;
-  for await (const id of executionsOf(executor, deploymentId, follow)) {
-    yield* piecesOf(await executor.logs(id, queryOf({ ...query, tail }, follow)), id);
+  for await (const id of executor.executionsOf(deploymentId, follow)) {
+    const chunks = await executor.logs(id, queryOf({ ...query, tail }, follow)).catch(unlessGone);
     tail = undefined;
+    if (chunks) yield* piecesOf(chunks, id);
   }
 }
 
-/** The last execution, if there is one, and then each that comes; ids are in the order of time. */
-async function* executionsOf(executor: ApiParts['executor'], deploymentId: string, until: AbortSignal): AsyncGenerator<string> {
-  let seen = '';
-  for (let limit = 1; !until.aborted; limit = 1000) {
-    const { items } = await executor.list({ deploymentId }, { limit });
-    const fresh = items.filter(({ id }) => id > seen).toReversed();
-    for (const { id } of fresh) {
-      seen = id;
-      yield id;
-    }
-    if (fresh.length === 0) await delay(nextExecutionMs, undefined, { signal: until }).catch(() => {});
-  }
+/** One that waited for its turn here for so long that it is not kept any more, or whose record was lost. */
+function unlessGone(error: unknown): undefined {
+  if (error instanceof PrisnError && error.code === 'not_found') return undefined;
+  throw error;
 }
