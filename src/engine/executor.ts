@@ -166,7 +166,8 @@ export class Executor {
       const kept = this.#isKept(spec) ? spec : undefined;
       const live = new Live({ ...fields, retries: spec.retries, spec: kept }, this.#parts.clock);
       this.#add(live);
-      return this.#reading.shown(live.record);
+      // As it was accepted, though it may run by now: that is what the answer says.
+      return this.#reading.shown(record);
     } finally {
       giveBack();
     }

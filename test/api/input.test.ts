@@ -14,6 +14,7 @@ interface Taken {
 async function start(t: TestContext): Promise<Taken> {
   const submissions: Submission[] = [];
   const running = await Running.start(t, {
+    secrets: { check: async () => undefined },
     executor: {
       submit: async (submission) => {
         submissions.push(submission);
