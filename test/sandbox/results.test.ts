@@ -62,7 +62,8 @@ describe('what a default export returns', () => {
   test('comes with how long its program took', async () => {
     const { usage } = await run('const until = Date.now() + 60; while (Date.now() < until); export default () => 1');
     assert.ok((usage?.startMs ?? 0) > 0);
-    assert.ok((usage?.cpuMs ?? 0) >= 60, String(usage?.cpuMs));
+    // Date.now() has whole milliseconds, and the isolate did other things too.
+    assert.ok((usage?.cpuMs ?? 0) > 50, String(usage?.cpuMs));
   });
 });
 
