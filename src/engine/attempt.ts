@@ -12,7 +12,7 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf } from '../base/error.ts';
+import { messageOf, PrisnError } from '../base/error.ts';
 import { removeFolder } from '../base/remove-folder.ts';
 import type { BundleStore } from '../bundles/store.ts';
 import type { LogWriter } from '../logs/writer.ts';
@@ -182,7 +182,13 @@ export class Attempts {
       ...inputsOf(live, spec),
       limits: limitsOf(spec),
     });
-    return { prepared: await workloads.prepare(workload), mask: secrets && mask(secrets.values) };
+    const hidden = secrets && mask(secrets.values);
+    try {
+      return { prepared: await workloads.prepare(workload), mask: hidden };
+    } catch (error) {
+      // Such as a PATH that came from a secret, and in which nothing was found.
+      throw hidden && error instanceof PrisnError ? new PrisnError(error.code, hidden.text(error.message)) : error;
+    }
   }
 
   #cwdOf({ id, record, deployment }: Live): string {

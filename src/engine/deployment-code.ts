@@ -66,7 +66,7 @@ export async function resolveCode({ bundles, workloads }: CodeParts, place: Code
 }
 
 /** `./a/b.py` as `a/b.py`. What leads out of the bundle is refused: links in it do not, but `..` behind one might. */
-function plainPath(file: string): string {
+export function plainPath(file: string): string {
   if (file === '' || file.includes('\0') || file.startsWith('/') || file.split('/').includes('..'))
     throw new PrisnError(
       'usage',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { PrisnError } from '../../base/error.ts';
 import { parseDuration } from '../../base/units.ts';
+import { plainPath } from '../../engine/deployment-code.ts';
 import { known } from '../../engine/known.ts';
 import type { Submission } from '../../engine/submission.ts';
 import { checkApart, checkVariables } from '../../engine/variables.ts';
@@ -118,7 +119,7 @@ function submissionOf(body: ExecutionFields, deployment: Deployment | undefined,
 
 function programOf({ source, bundle, runtime, entrypoint }: ExecutionFields): Submission['program'] {
   if (source !== undefined && runtime !== undefined) return { source, runtime };
-  return bundle === undefined || entrypoint === undefined ? undefined : known({ bundle, entrypoint, runtime });
+  return bundle === undefined || entrypoint === undefined ? undefined : known({ bundle, entrypoint: plainPath(entrypoint), runtime });
 }
 
 /** A request is the same when it asks for the same run, however long it wants to wait for it. */
