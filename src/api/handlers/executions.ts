@@ -119,7 +119,9 @@ function submissionOf(body: ExecutionFields, deployment: Deployment | undefined,
 
 function programOf({ source, bundle, runtime, entrypoint }: ExecutionFields): Submission['program'] {
   if (source !== undefined && runtime !== undefined) return { source, runtime };
-  return bundle === undefined || entrypoint === undefined ? undefined : known({ bundle, entrypoint: plainPath(entrypoint), runtime });
+  return bundle === undefined || entrypoint === undefined
+    ? undefined
+    : known({ bundle, entrypoint: plainPath(entrypoint), runtime });
 }
 
 /** A request is the same when it asks for the same run, however long it wants to wait for it. */
