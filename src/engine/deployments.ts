@@ -17,7 +17,6 @@ import { configurationOf, type Configuration, type DeploymentChanges, type Deplo
 import { DeploymentRecords, type Change } from './deployment-records.ts';
 import { jobStatus, type DeploymentStatus } from './deployment-status.ts';
 import type { Executor } from './executor.ts';
-import type { WorkloadKind } from './ports.ts';
 import type { SecretUseCases } from './secrets.ts';
 
 export interface DeploymentParts extends CodeParts {
@@ -41,8 +40,6 @@ export interface Written {
 export class DeploymentUseCases {
   readonly #parts: DeploymentParts;
   readonly #records: DeploymentRecords;
-  /** By the record: a changed one is another object. */
-  readonly #kinds = new WeakMap<Deployment, WorkloadKind>();
 
   constructor(parts: DeploymentParts) {
     this.#parts = parts;
@@ -177,15 +174,6 @@ export class DeploymentUseCases {
       'usage',
       `${name} is a ${type} and has no replicas; it runs once for each trigger: prisn trigger ${name}. How many may run at once is its concurrency`,
     );
-  }
-
-  /** Where its program runs; looked up once for each revision. */
-  async kindOf(deployment: Deployment): Promise<WorkloadKind> {
-    const known = this.#kinds.get(deployment);
-    if (known !== undefined) return known;
-    const { kind } = await resolveCode(this.#parts, deployment);
-    this.#kinds.set(deployment, kind);
-    return kind;
   }
 
   async #createAs(namespace: string, name: string, fields: DeploymentFields, change: Change): Promise<Deployment> {

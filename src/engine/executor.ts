@@ -16,6 +16,7 @@ import { IdSequence } from '../base/id.ts';
 import type { BundleStore } from '../bundles/store.ts';
 import type { Logs } from '../logs/logs.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { Deployment } from '../model/deployment.ts';
 import type { Execution, ExecutionSpec, SecretReference } from '../model/execution.ts';
 import { checkLimits } from '../model/limits.ts';
 import type { LogChunk } from '../model/output-text.ts';
@@ -228,6 +229,11 @@ export class Executor {
 
   counts(): Counts {
     return { running: this.running('process') + this.running('isolate'), pending: this.#runs.pending };
+  }
+
+  /** Where its program runs; found out once for each revision. @throws PrisnError as `submit` does for what cannot be run */
+  async kindOf(deployment: Deployment): Promise<WorkloadKind> {
+    return (await this.#programs.resolve({ deployment })).kind;
   }
 
   running(kind: WorkloadKind): number {

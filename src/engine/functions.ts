@@ -30,10 +30,10 @@ export interface FunctionClient {
 }
 
 export class Functions {
-  readonly #executor: Pick<Executor, 'call'>;
-  readonly #deployments: Pick<DeploymentUseCases, 'get' | 'kindOf'>;
+  readonly #executor: Pick<Executor, 'call' | 'kindOf'>;
+  readonly #deployments: Pick<DeploymentUseCases, 'get'>;
 
-  constructor(executor: Pick<Executor, 'call'>, deployments: Pick<DeploymentUseCases, 'get' | 'kindOf'>) {
+  constructor(executor: Pick<Executor, 'call' | 'kindOf'>, deployments: Pick<DeploymentUseCases, 'get'>) {
     this.#executor = executor;
     this.#deployments = deployments;
   }
@@ -50,7 +50,7 @@ export class Functions {
     { signal, remoteAddress, isPublic = false }: FunctionClient = {},
   ): Promise<FunctionResponse> {
     const deployment = await this.#deployments.get(namespace, nameOrId);
-    const kind = await this.#deployments.kindOf(deployment);
+    const kind = await this.#executor.kindOf(deployment);
     const env = kind === 'process' ? { env: unlessConfigured(cgiVariables(request, remoteAddress), deployment) } : {};
     const body = new ResponseBody({ taken: (bytes) => call.taken(bytes), abandoned: () => call.cancel() });
     const answer = new Answer(kind, body, () => call.cancel(), isPublic);

@@ -25,7 +25,7 @@ export class Programs {
   }
 
   /** @throws PrisnError `cannot_run`, `no_runtime`, `not_found` */
-  async resolve(submission: Submission): Promise<Resolved> {
+  async resolve(submission: Pick<Submission, 'deployment' | 'program'>): Promise<Resolved> {
     const { deployment } = submission;
     const kept = deployment && this.#kept.get(deployment.id);
     if (kept && kept.revision === deployment.revision) return kept.resolved;

@@ -35,7 +35,7 @@ export interface Submission {
   readonly idempotency?: { readonly caller: string; readonly key: string; readonly bodyHash: string };
 }
 
-export function programOf({ deployment, program }: Submission): ProgramText | ProgramInBundle {
+export function programOf({ deployment, program }: Pick<Submission, 'deployment' | 'program'>): ProgramText | ProgramInBundle {
   if (deployment) {
     const { bundle, entrypoint, chosen_runtime: runtime } = deployment;
     return known({ bundle, entrypoint, runtime });

@@ -85,6 +85,7 @@ async function openHook(t: TestContext, extension: 'py' | 'js', env: Record<stri
       begun = Promise.withResolvers();
       return call;
     },
+    kindOf: async () => (extension === 'js' ? ('isolate' as const) : ('process' as const)),
   };
   const functions = new Functions(executor, deployments);
   const plain = { method: 'POST', url: 'http://localhost/fn/hook/x?y', headers: [], body: new Uint8Array() };
@@ -299,7 +300,7 @@ describe('a call of a function', () => {
 
   test('of a deployment that is not there is refused', async (t) => {
     const { deployments } = await openWorld(t);
-    const functions = new Functions({ call: () => assert.fail('called') }, deployments);
+    const functions = new Functions({ call: () => assert.fail('called'), kindOf: () => assert.fail('asked') }, deployments);
     const request = { method: 'GET', url: 'http://localhost/fn/none', headers: [], body: new Uint8Array() };
     await assert.rejects(functions.call('default', 'none', request), refused('not_found', '"none"'));
   });
