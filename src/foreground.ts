@@ -15,6 +15,7 @@ import { readHead } from '../runtimes/head.ts';
 import { detect, runtimeById } from '../runtimes/index.ts';
 import { PrisnError } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
+import { leastPidsOfNode } from './model/limits.ts';
 import type { Outcome } from './model/outcome.ts';
 import type { Detection } from './model/runtime.ts';
 import type { Inherited, IsolateTask, Limits, ProcessTask, Program } from './model/task.ts';
@@ -127,9 +128,6 @@ async function startProcess(run: ForegroundRun, command: Pick<ProcessTask, 'file
   const { runForeground } = await import('../sandbox/process/foreground.ts');
   return runForeground({ ...command, limits, runId: runId() }, run.inherited);
 }
-
-/** Threads count as processes, and without those of its engine node hangs before its first line. */
-const leastPidsOfNode = 16;
 
 function refuseFewPids({ limits }: ForegroundRun): void {
   if ((limits.pids ?? leastPidsOfNode) >= leastPidsOfNode) return;

@@ -14,6 +14,7 @@ import { detect, runtimeById } from '../runtimes/index.ts';
 import { type Loaded, loadProgram } from '../runtimes/javascript/load.ts';
 import { nodePreload } from '../runtimes/javascript/node-preload.ts';
 import { locate } from '../runtimes/locate.ts';
+import { managerVariables } from '../runtimes/manager-variables.ts';
 import type { IsolatePool } from '../sandbox/isolate/pool.ts';
 import { probeTier, startJob } from '../sandbox/process/job.ts';
 import { endLeftover } from '../sandbox/process/leftover.ts';
@@ -60,7 +61,7 @@ class LocalWorkloads implements Workloads {
     this.#pool = pool;
     this.#cacheDir = cacheDir;
     this.#base = { ...only(env, inheritedNames), HOST: '127.0.0.1' };
-    this.#locating = only(env, locatingNames);
+    this.#locating = only(env, managerVariables);
   }
 
   async resolve(program: ProgramFiles | ProgramText): Promise<Resolved> {
@@ -176,9 +177,6 @@ class LocalWorkloads implements Workloads {
 
 /** Of the daemon's environment, what a program has too. */
 const inheritedNames = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ', 'USER', 'LOGNAME'];
-
-/** Where version managers are asked, these tell them where they live. */
-const locatingNames = ['PYENV_ROOT', 'ASDF_DIR', 'ASDF_DATA_DIR', 'ASDF_CONFIG_FILE', 'MISE_DATA_DIR', 'MISE_CONFIG_DIR'];
 
 /** What is printed shows in the log at once. */
 const unbuffered = { PYTHONUNBUFFERED: '1' };

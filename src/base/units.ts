@@ -57,6 +57,17 @@ export function parseBytes(text: string, name: string): number {
   throw new PrisnError('usage', `${name}: '${text}' is not a size; write a number with a unit, such as 64kb, 10mb or 1gb`);
 }
 
+/**
+ * Parses a number of cores such as `0.5` or `2`.
+ * @returns 0.001 … 9999
+ * @throws PrisnError `usage`
+ */
+export function parseCores(text: string, name: string): number {
+  const cores = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
+  if (cores > 0) return cores;
+  throw new PrisnError('usage', `${name}: '${text}' is not a number of cores from 0.001 to 9999, such as 0.5 or 2`);
+}
+
 function parseQuantity(text: string, units: Record<string, number>): number | undefined {
   const match = /^(\d{1,15}(?:\.\d{1,6})?)([a-z]+)$/i.exec(text);
   const unit = match?.[2] && units[match[2].toLowerCase()];

@@ -66,3 +66,14 @@ function strangeLine(text: string): number | undefined {
   const index = lines.findIndex((line) => !/^\s*(?:#.*|(?:export\s+)?[A-Za-z_][\w.-]*\s*=.*)?$/.test(line));
   return index < 0 ? undefined : index + 1;
 }
+
+/** The value of `--input`, which goes on as the text that it is. @throws PrisnError `usage` where that is no JSON */
+export function checkInput<Text extends string | undefined>(text: Text): Text {
+  if (text === undefined) return text;
+  try {
+    JSON.parse(text);
+    return text;
+  } catch (error) {
+    throw new PrisnError('usage', `--input is not JSON (${messageOf(error)}); a string needs its quotes: --input '"text"'`);
+  }
+}

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { Input } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
-import { parseDuration, parseMemory } from '../base/units.ts';
+import { parseCores, parseDuration, parseMemory } from '../base/units.ts';
 import type { SecretReference } from '../model/execution.ts';
 import { envFile, labels, variables } from './assignments.ts';
 import { repeatable, type RemoteOptions, wholeNumber } from './remote.ts';
@@ -119,15 +119,9 @@ function plainFields(flags: DeployFlags): PlainFields {
 function resourcesOf({ memory, cpu, pids }: DeployFlags): Said['resources'] {
   return {
     ...(memory !== undefined && { memory_mb: Math.ceil(parseMemory(memory, '--memory') / 2 ** 20) }),
-    ...(cpu !== undefined && { cpu: cores(cpu) }),
+    ...(cpu !== undefined && { cpu: parseCores(cpu, '--cpu') }),
     ...(pids !== undefined && { pids }),
   };
-}
-
-function cores(text: string): number {
-  const value = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
-  if (value > 0) return value;
-  throw new PrisnError('usage', `--cpu: '${text}' is not a number of cores from 0.001 to 9999, such as 0.5 or 2`);
 }
 
 function secretReferences(words: readonly string[]): { secrets: SecretReference[]; removed: string[] } {

@@ -5,11 +5,11 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ProgramSource } from '../../runtimes/command.ts';
-import { messageOf, PrisnError } from '../base/error.ts';
-import { parseDuration, parseMemory } from '../base/units.ts';
+import { PrisnError } from '../base/error.ts';
+import { parseCores, parseDuration, parseMemory } from '../base/units.ts';
 import { runInForeground } from '../foreground.ts';
 import type { Inherited, Limits } from '../model/task.ts';
-import { envFile, variables } from './assignments.ts';
+import { checkInput, envFile, variables } from './assignments.ts';
 import { cacheDir } from './home.ts';
 import { wantsDaemon, warmRunner } from './warm.ts';
 import { last, parseRunArguments, type RunArguments, runOptions } from './run-options.ts';
@@ -29,7 +29,7 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
   if (parsed.options.has('--help')) return showHelp();
   if (parsed.misplaced && !limitsHeld)
     say(`${parsed.misplaced} stands after the file, so it goes to the program; prisn's own options stand before the file`);
-  const asked = { limits: limits(parsed), input: json(last(parsed, '--input')), program: programOf(parsed) };
+  const asked = { limits: limits(parsed), input: checkInput(last(parsed, '--input')), program: programOf(parsed) };
   if (parsed.options.has('--detach')) {
     const { runDetached } = await import('./run-detached.ts');
     return runDetached(parsed, { ...asked, env: given(parsed) });
@@ -95,32 +95,18 @@ function limits(parsed: RunArguments): Limits {
   return {
     ...(timeout !== undefined && { timeoutMs: parseDuration(timeout, '--timeout') }),
     ...(memory !== undefined && { memoryBytes: parseMemory(memory, '--memory') }),
-    ...(cpu !== undefined && {
-      cpu: parseNumber(cpu, '--cpu', /^\d{1,4}(\.\d{1,3})?$/, 'a number of cores from 0.001 to 9999, such as 0.5 or 2'),
-    }),
-    ...(pids !== undefined && {
-      pids: parseNumber(pids, '--pids', /^\d{1,7}$/, 'a whole number of processes from 1 to 4194304, such as 50', maxPids),
-    }),
+    ...(cpu !== undefined && { cpu: parseCores(cpu, '--cpu') }),
+    ...(pids !== undefined && { pids: parsePids(pids) }),
   };
 }
 
 /** The most that Linux has pids for: proc_sys_kernel(5), pid_max. */
 const maxPids = 2 ** 22;
 
-function parseNumber(text: string, name: string, form: RegExp, what: string, most = Number.POSITIVE_INFINITY): number {
-  const value = form.test(text) ? Number(text) : 0;
-  if (value > 0 && value <= most) return value;
-  throw new PrisnError('usage', `${name}: '${text}' is not ${what}`);
-}
-
-function json(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  try {
-    JSON.parse(text);
-    return text;
-  } catch (error) {
-    throw new PrisnError('usage', `--input is not JSON (${messageOf(error)}); a string needs its quotes: --input '"text"'`);
-  }
+function parsePids(text: string): number {
+  const pids = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  if (pids > 0 && pids <= maxPids) return pids;
+  throw new PrisnError('usage', `--pids: '${text}' is not a whole number of processes from 1 to ${maxPids}, such as 50`);
 }
 
 function directory(name: string | undefined): string {

@@ -9,6 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { managerVariables } from '../../runtimes/manager-variables.ts';
 import { type ErrorCode, PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import { isRunning, type ProcessId } from '../base/process-id.ts';
@@ -26,9 +27,7 @@ const maxLogBytes = 5 * 2 ** 20;
 const shownLines = 8;
 
 /** What a server in the background has of its starter's environment, beside the settings: also where version managers live. */
-const inherited =
-  'PATH HOME USER LOGNAME LANG LC_ALL LC_CTYPE TZ TMPDIR PRISN_MASTER_KEY ' +
-  'PYENV_ROOT ASDF_DIR ASDF_DATA_DIR ASDF_CONFIG_FILE MISE_DATA_DIR MISE_CONFIG_DIR';
+const inherited = [...'PATH HOME USER LOGNAME LANG LC_ALL LC_CTYPE TZ TMPDIR PRISN_MASTER_KEY'.split(' '), ...managerVariables];
 
 export function logPath(home: string): string {
   return join(home, 'daemon.log');
@@ -111,7 +110,7 @@ function launch({ home, mode, flags, env }: ServerStart): ChildProcess {
 
 function environmentOf(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const given = absoluteVariables(env);
-  const names = [...inherited.split(' '), ...settingNames.map(variableOf)].filter((name) => given[name] !== undefined);
+  const names = [...inherited, ...settingNames.map(variableOf)].filter((name) => given[name] !== undefined);
   return Object.fromEntries(names.map((name) => [name, given[name]]));
 }
 

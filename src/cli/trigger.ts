@@ -2,10 +2,10 @@
 import { type Command, Option } from 'commander';
 import { text } from 'node:stream/consumers';
 import type { Input } from '../api/contract/schemas.ts';
-import { messageOf, PrisnError } from '../base/error.ts';
+import { PrisnError } from '../base/error.ts';
 import { parseDuration } from '../base/units.ts';
 import type { Client } from '../client/client.ts';
-import { variables } from './assignments.ts';
+import { checkInput, variables } from './assignments.ts';
 import { failureCode } from './execution-end.ts';
 import { printResult, resultOutput, type ResultFormat } from './output.ts';
 import { checkDeploymentName, open, remoteCommand, type RemoteOptions, repeatable, sameTarget } from './remote.ts';
@@ -85,7 +85,7 @@ type ExecutionBody = Input<'createExecution'>['body'] & { deployment_id: string 
 async function bodyOf(name: string, options: TriggerOptions): Promise<ExecutionBody> {
   const { namespace, timeout, arg } = options;
   if (timeout !== undefined) parseDuration(timeout, '--timeout');
-  if (options.input !== undefined) checkJson(options.input);
+  if (options.input !== undefined) checkInput(options.input);
   const env = variables(options.env ?? []);
   return {
     deployment_id: name,
@@ -96,14 +96,6 @@ async function bodyOf(name: string, options: TriggerOptions): Promise<ExecutionB
     ...(timeout !== undefined && { timeout }),
     ...(options.stdin && { stdin: await text(process.stdin) }),
   };
-}
-
-function checkJson(input: string): void {
-  try {
-    JSON.parse(input);
-  } catch (error) {
-    throw new PrisnError('usage', `--input is not JSON (${messageOf(error)}); a string needs its quotes: --input '"text"'`);
-  }
 }
 
 function create(client: Client, body: ExecutionBody, options: TriggerOptions) {

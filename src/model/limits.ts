@@ -2,7 +2,7 @@ import { PrisnError } from '../base/error.ts';
 import type { Limits } from './task.ts';
 
 /** Threads count as processes, and without those of its engine node hangs before its first line. */
-const leastPidsOfNode = 16;
+export const leastPidsOfNode = 16;
 
 /**
  * What no machine could hold for a program that runs there.
