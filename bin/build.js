@@ -22,9 +22,21 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 const staging = join(root, `dist.${process.pid}`);
 
-/** Bundles of the CLI by their entries: the path of a run, and the commands. What else an entry loads it loads by its path in `dist`. */
-const bundles = { 'src/cli/prisn.ts': 'start.cjs', 'src/cli/main.ts': 'commands.cjs' };
+/**
+ * Bundles of the CLI by their entries: the start, and whatever it loads for one command. Each is small, since V8 takes time
+ * for all of a file: 3 ms for one with every command. What else an entry loads it loads by its path in `dist`.
+ */
+const bundles = { 'src/cli/prisn.ts': 'prisn.cjs' };
+for (const name of ['run', 'main', ...commandFiles()]) bundles[`src/cli/${name}.ts`] = `cli/${name}.cjs`;
 const apart = ['src/cli/run-detached.ts', 'src/cli/auto-start.ts', 'src/daemon/daemon.ts'];
+
+/** The files that `src/cli/main.ts` loads when their command is typed. */
+function commandFiles() {
+  const text = readFileSync(join(root, 'src/cli/main.ts'), 'utf8');
+  return new Set(Array.from(text.matchAll(/import\('\.\/([\w-]+)\.ts'\)/g), ([, name]) => name));
+}
+
+const compileCache = "require('node:module').enableCompileCache(require('node:path').join(__dirname, 'compile-cache'));";
 
 try {
   mkdirSync(staging);
@@ -86,20 +98,17 @@ async function bundle(entry, name) {
     format: 'cjs',
     target: 'node24',
     // As `require`: through `import` node would read all of a CommonJS file for the names of its exports.
-    supported: { 'dynamic-import': name !== 'start.cjs' },
+    supported: { 'dynamic-import': false },
+    ...(name === 'prisn.cjs' && { banner: { js: compileCache } }),
     minifyWhitespace: true,
     minifySyntax: true,
-    alias: { 'isolated-vm': './isolated-vm.cjs' },
-    external: ['./isolated-vm.cjs'],
     logLevel: 'warning',
-    plugins: [{ name: 'dist-paths', setup: distPaths }],
+    plugins: [{ name: 'dist-paths', setup: (build) => distPaths(build, dirname(name)) }],
   });
 }
 
 function writeStart() {
   writeFileSync(join(staging, 'isolated-vm.cjs'), isolatedVm());
-  const cache = "require('node:module').enableCompileCache(require('node:path').join(__dirname, 'compile-cache'));";
-  writeFileSync(join(staging, 'prisn.cjs'), `${cache}\nrequire('./start.cjs');\n`);
 }
 
 /**
@@ -123,8 +132,9 @@ module.exports = library ?? require('isolated-vm');
 /** V8's code for the bundles comes from a cache beside them (2 ms less a start), which the first runs fill. */
 function warmCompileCache() {
   for (const words of [['run', join(root, 'examples/hello.js')], ['--help']]) {
-    const { status, stderr } = spawnSync(process.execPath, [join(dist, 'prisn.cjs'), ...words], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(dist, 'prisn.cjs'), ...words], { encoding: 'utf8' });
     if (status !== 0) throw new Error(`the build does not run: ${stderr}`);
+    if (words[0] === '--help') writeFileSync(join(dist, 'src/cli/help.txt'), stdout);
   }
   // Node writes it for its own user only; it is for everybody who may run prisn.
   for (const file of globSync('compile-cache/**', { cwd: dist, withFileTypes: true }))
@@ -132,19 +142,21 @@ function warmCompileCache() {
 }
 
 /** Keeps the paths of `dist` true inside the bundle: each file's own URL, and what is loaded apart. */
-function distPaths({ onLoad, onResolve }) {
+function distPaths({ onLoad, onResolve }, folder) {
   const inDist = (path) => relative(root, path).replace(/\.ts$/, '.js');
-  onResolve({ filter: /^[^./]/ }, ({ path }) =>
-    path === 'commander' || path === 'isolated-vm' ? undefined : { path, external: true },
-  );
+  const fromHere = (path) => `./${relative(folder, path)}`;
+  onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
+    if (path === 'isolated-vm') return { path: fromHere('isolated-vm.cjs'), external: true };
+    return path === 'commander' || kind === 'entry-point' ? undefined : { path, external: true };
+  });
   onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir }) => {
     const file = join(resolveDir, path);
     const name = relative(root, file);
-    if (bundles[name]) return { path: `./${bundles[name]}`, external: true };
-    return apart.includes(name) ? { path: `./${inDist(file)}`, external: true } : undefined;
+    if (bundles[name]) return { path: fromHere(bundles[name]), external: true };
+    return apart.includes(name) ? { path: fromHere(inDist(file)), external: true } : undefined;
   });
   onLoad({ filter: /\.ts$/ }, ({ path }) => {
-    const url = `require('node:url').pathToFileURL(require('node:path').join(__dirname, ${JSON.stringify(inDist(path))})).href`;
+    const url = `require('node:url').pathToFileURL(require('node:path').join(__dirname, ${JSON.stringify(relative(folder, inDist(path)))})).href`;
     return { contents: readFileSync(path, 'utf8').replaceAll('import.meta.url', url), loader: 'ts' };
   });
 }

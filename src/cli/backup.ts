@@ -1,5 +1,5 @@
 /** `prisn backup` and `prisn restore`: everything that is stored, to a file and back, while the server runs. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';

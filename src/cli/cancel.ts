@@ -1,5 +1,5 @@
 /** `prisn cancel`: ends executions, waiting or running. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import type { Client } from '../client/client.ts';

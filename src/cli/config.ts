@@ -1,5 +1,5 @@
 /** `prisn config list | get | set | unset`: the settings of the server, and where each comes from. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import { availableParallelism } from 'node:os';
 import { readRecord } from '../client/record.ts';
 import { flagOf, formatSetting, resolveSettings, settingNames, settings, variableOf } from '../model/settings.ts';

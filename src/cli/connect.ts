@@ -18,7 +18,7 @@ import { homeDir, openHome } from './home.ts';
 import { localClient, socketOf } from './local-client.ts';
 import { programPath } from './program.ts';
 import { say } from './say.ts';
-import { versionText } from './version.ts';
+import { versionText } from './version-text.ts';
 
 export interface ConnectOptions {
   /** Of `--server`. */

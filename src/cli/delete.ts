@@ -1,5 +1,5 @@
 /** `prisn delete`: a deployment with its revisions and its data. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import { PrisnError } from '../base/error.ts';
 import { write } from './output.ts';
 import { confirmByName } from './prompt.ts';

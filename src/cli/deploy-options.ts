@@ -1,5 +1,5 @@
 /** The flags of `prisn deploy`, and what they say. What becomes of it on a name that is deployed already: `deploy-fields.ts`. */
-import { type Command, Option } from 'commander';
+import { type Command, Option } from './command.ts';
 import type { Input } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
 import { parseCores, parseDuration, parseMemory } from '../base/units.ts';

@@ -1,5 +1,5 @@
 /** `prisn deploy`: sends code up, and makes a deployment or a new revision of it. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import type { ShownDeployment } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
 import type { Client } from '../client/client.ts';
@@ -41,7 +41,7 @@ async function deploy(path: string, options: DeployOptions): Promise<void> {
   const source = await sourceOf(path, options.runtime);
   if (source.entrypoint !== undefined && options.entrypoint !== undefined)
     throw new PrisnError('usage', `--entrypoint chooses a file of a folder, and '${path}' is a file; leave it out`);
-  const tell = (text: string): Promise<void> => write(text, options.output === undefined ? process.stdout : process.stderr);
+  const tell = (text: string): Promise<void> => write(text, options.output === undefined ? 1 : 2);
   await tell(describeSource(source, options.verbose === true));
   if (options.dryRun) {
     const { entrypointOf } = await import('./deploy-source.ts');

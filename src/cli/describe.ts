@@ -1,5 +1,5 @@
 /** `prisn describe`: everything about a deployment or an execution, for people. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import type { ShownDeployment, ShownExecution } from '../api/contract/schemas.ts';
 import { formatDuration, formatMemory } from '../base/units.ts';
 import type { Client } from '../client/client.ts';

@@ -1,5 +1,5 @@
 /** `prisn diff`: what differs between two revisions of a deployment. */
-import { type Command, Option } from 'commander';
+import { type Command, Option } from './command.ts';
 import type { ShownDeployment } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
 import { showsColors } from '../base/terminal.ts';

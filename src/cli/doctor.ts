@@ -1,12 +1,12 @@
 /** `prisn doctor`: what runs here, what can be limited and isolated here, and how to get the rest. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import { describeRuntime } from '../../runtimes/describe.ts';
 import { runtimes } from '../../runtimes/index.ts';
 import { probeIsolates } from '../../sandbox/isolate/probe.ts';
 import { type LimitSupport, probeLimits } from '../../sandbox/process/limits.ts';
 import { probeTier } from '../../sandbox/process/tier.ts';
 import { cacheDir } from './home.ts';
-import { versionText } from './version.ts';
+import { versionText } from './version-text.ts';
 
 export interface Finding {
   readonly ok: boolean;

@@ -1,5 +1,5 @@
 /** `prisn get`: lists, and `-w` to see them change. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import { PrisnError } from '../base/error.ts';
 import type { Client } from '../client/client.ts';
 import { executionStatuses } from '../model/execution.ts';
@@ -67,8 +67,8 @@ export async function show(
   const wide = output === 'wide';
   const head = options.headers ? [headOf(kind, wide)] : [];
   if (items.length > 0) await write(tableText([...head, ...rowsOf(kind, items, wide)]));
-  if (items.length === 0) process.stderr.write(`no ${kind.words[0]} found\n`);
-  else if (total > items.length) process.stderr.write(`${items.length} of ${total}; --limit ${total} shows all\n`);
+  if (items.length === 0) await write(`no ${kind.words[0]} found\n`, 2);
+  else if (total > items.length) await write(`${items.length} of ${total}; --limit ${total} shows all\n`, 2);
 }
 
 function withNamespaces(kind: Kind<unknown>): Kind<unknown> {

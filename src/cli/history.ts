@@ -1,5 +1,5 @@
 /** `prisn history`: the revisions of a deployment, and what each changed. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import type { ShownDeployment } from '../api/contract/schemas.ts';
 import { ageOf } from './age.ts';
 import { type Format, headOf, outputOption, rowsOf, structured, tableText, type View, write } from './output.ts';

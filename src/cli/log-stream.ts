@@ -106,7 +106,8 @@ export async function mirror(client: Client, execution: string, signal: AbortSig
   await Promise.all(
     (['stdout', 'stderr'] as const).map(async (stream) => {
       const selection = { follow: true, stream };
-      for await (const chunk of read(client, { execution }, selection, 'text/plain', signal)) await write(chunk, process[stream]);
+      for await (const chunk of read(client, { execution }, selection, 'text/plain', signal))
+        await write(chunk, stream === 'stdout' ? 1 : 2);
     }),
   );
 }

@@ -1,5 +1,5 @@
 /** `prisn logs`: the output of an execution, or of a deployment's. */
-import { type Command, Option } from 'commander';
+import { type Command, Option } from './command.ts';
 import type { Client } from '../client/client.ts';
 import { hasEnded } from '../model/execution.ts';
 import { stateOf } from './execution-end.ts';

@@ -2,12 +2,14 @@
  * The full CLI: every command but `run`, whose own path is shorter (`prisn.ts`). One file a command, and only that of the
  * command that was typed is loaded; all of them for the help.
  */
-import { Command, CommanderError, Help } from 'commander';
+import { readFileSync } from 'node:fs';
 import { nearest } from '../base/nearest.ts';
 import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
-import { runHelp } from './run-help.ts';
-import { versionText } from './version.ts';
+import { Command } from './command.ts';
+import { plainCall } from './command-line.ts';
+import { write } from './output.ts';
+import { versionText } from './version-text.ts';
 
 /** Adds a command; one whose exit code is not simply 0 hands it over. */
 type Declare = (program: Command, exit: (code: number) => void) => void;
@@ -36,55 +38,66 @@ const commands: Readonly<Record<string, { readonly group: string; readonly load:
   version: { group: 'This machine:', load: async () => (await import('./version.ts')).versionCommand },
 };
 
-/** Of commander itself. */
-const help = new Help();
-
 /**
  * @param words the command line after `prisn`
  * @returns the exit code
  */
 export async function cli(words: readonly string[]): Promise<number> {
-  let exitCode = 0;
-  const program = new Command('prisn')
-    .description('Runs your code: a script once, a job on a trigger. One command, no containers.')
-    .version(versionText(), '-V, --version', 'show the version')
-    .usage('<command> [options]')
-    .exitOverride()
-    .showHelpAfterError(false)
-    .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, 'prisn: ').replace(/\n\(Did (.*)\)/, '; did $1')),
-    })
-    .configureHelp({ subcommandTerm: (command) => help.subcommandTerm(command).replace(' [options]', '') })
-    .addHelpText('after', examples);
   const [word = ''] = words;
   refuseUnknown(word);
   if (word === 'help') refuseUnknown(words[1] ?? '');
-  await declare(program, word, (code) => {
+  if (words.length < 2) {
+    if (['--version', '-V'].includes(word)) return shown(`${versionText()}\n`);
+    const help = ['', '--help', '-h', 'help'].includes(word) && builtHelp();
+    if (help) return word === '' ? shown(help, 2, exitCodes.usage) : shown(help);
+  }
+  let exitCode = 0;
+  const program = await declared(word, (code) => {
     exitCode = code;
   });
-  if (words.length === 0) {
-    program.outputHelp({ error: true });
-    return exitCodes.usage;
-  }
-  try {
-    await program.parseAsync(words, { from: 'user' });
+  const call = plainCall(program, words);
+  if (call) {
+    await call();
     return exitCode;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-    throw error;
   }
+  const { readByCommander } = await import('./commander.ts');
+  return (await readByCommander(program, versionText(), words)) ?? exitCode;
 }
 
 /** The command of this name, or all of them where it is none. */
-async function declare(program: Command, word: string, exit: (code: number) => void): Promise<void> {
+async function declared(word: string, exit: (code: number) => void): Promise<Command> {
+  const program = new Command('prisn');
   const one = commands[word];
-  if (one) return (await one.load())(program, exit);
-  // Its own parser has taken every `prisn run` before; here it stands in the list and answers `prisn help run`.
-  program.commandsGroup('Run:').command('run').description('run a file once, now').helpInformation = runHelp;
-  for (const { group, load } of Object.values(commands)) {
-    program.commandsGroup(group);
-    (await load())(program, exit);
+  if (one) {
+    (await one.load())(program, exit);
+    return program;
   }
+  program
+    .description('Runs your code: a script once, a job on a trigger. One command, no containers.')
+    .usage('<command> [options]')
+    .addHelpText('after', examples);
+  // Its own parser has taken every `prisn run` before; here it stands in the list and answers `prisn help run`.
+  program.command('run').description('run a file once, now').group = 'Run:';
+  for (const { group, load } of Object.values(commands)) {
+    const before = program.commands.length;
+    (await load())(program, exit);
+    for (const command of program.commands.slice(before)) command.group = group;
+  }
+  return program;
+}
+
+/** The help of all, which the build has written down: it takes every command, and commander. */
+function builtHelp(): string | undefined {
+  try {
+    return readFileSync(new URL('help.txt', import.meta.url), 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+async function shown(text: string, descriptor: 1 | 2 = 1, exitCode = 0): Promise<number> {
+  await write(text, descriptor);
+  return exitCode;
 }
 
 const examples = `

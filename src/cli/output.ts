@@ -1,5 +1,7 @@
 /** `-o`: how what a server answered is printed, the same for every command. Keys are the API's and stay. */
-import { Option } from 'commander';
+import { Option } from './command.ts';
+import { writeSync } from 'node:fs';
+import { errnoOf } from '../base/error.ts';
 import { exitCodeOfSignal } from '../base/exit-codes.ts';
 import { isTerminal } from '../base/terminal.ts';
 import { table } from './table.ts';
@@ -80,18 +82,34 @@ export async function printResult<Item>(
   return write(format === 'name' ? `${view.nameOf(item)}\n` : await structured(item, format));
 }
 
-const watched = new WeakSet<NodeJS.WriteStream>();
+type Descriptor = 1 | 2;
+
+/** Streams of descriptors that do not block. */
+const streams = new Map<Descriptor, NodeJS.WriteStream>();
 
 /**
  * Writes, and resolves once it is out, so that a slow reader slows what is read for it. Where nobody reads any more
  * (`| head`), prisn ends as SIGPIPE would end it, in silence.
+ *
+ * Without node's streams, which take 3 ms to load and block alike, unless whoever has the descriptor too made it not block.
  */
-export function write(chunk: string | Uint8Array, stream: NodeJS.WriteStream = process.stdout): Promise<void> {
-  if (!watched.has(stream)) {
-    watched.add(stream);
+export async function write(chunk: string | Uint8Array, descriptor: Descriptor = 1): Promise<void> {
+  let left: Uint8Array = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+  try {
+    while (left.length > 0 && !streams.has(descriptor)) left = left.subarray(writeSync(descriptor, left));
+  } catch (error) {
+    if (errnoOf(error) === 'EPIPE') process.exit(exitCodeOfSignal(brokenPipe));
+    if (errnoOf(error) !== 'EAGAIN') throw error;
+    const stream = descriptor === 1 ? process.stdout : process.stderr;
     // Without a listener the error would be thrown beside the one that the callback gets.
     stream.on('error', () => {});
+    streams.set(descriptor, stream);
   }
+  const stream = streams.get(descriptor);
+  if (stream && left.length > 0) await writeTo(stream, left);
+}
+
+function writeTo(stream: NodeJS.WriteStream, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(chunk, (error?: NodeJS.ErrnoException | null) => {
       if (error?.code === 'EPIPE') process.exit(exitCodeOfSignal(brokenPipe));

@@ -1,10 +1,10 @@
 /**
  * The entry of the CLI. `run` is a path of its own with a small import graph, since a run should feel like the bare
- * interpreter; every other command loads the full CLI.
+ * interpreter; every other command has `main.ts`.
  */
 import { messageOf, PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
-import { heldRun, run } from './run.ts';
+import { heldRun } from './held-run.ts';
 import { say } from './say.ts';
 
 async function main(words: readonly string[]): Promise<number> {
@@ -14,8 +14,10 @@ async function main(words: readonly string[]): Promise<number> {
       `runs on Linux (glibc) and macOS, and this is ${process.platform}; on Windows use it in WSL`,
     );
   }
-  if (words[0] === 'run') return run(words.slice(1));
-  if (words[0] === heldRun) return run(words.slice(1), true);
+  if (words[0] === 'run' || words[0] === heldRun) {
+    const { run } = await import('./run.ts');
+    return run(words.slice(1), words[0] === heldRun);
+  }
   const { cli } = await import('./main.ts');
   return cli(words);
 }

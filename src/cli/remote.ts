@@ -1,5 +1,5 @@
 /** What commands that talk to a server share: their options, and their connection. */
-import { type Command, Option } from 'commander';
+import { type Command, Option } from './command.ts';
 import type { Client } from '../client/client.ts';
 import { basename } from 'node:path';
 import { PrisnError } from '../base/error.ts';

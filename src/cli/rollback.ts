@@ -1,5 +1,5 @@
 /** `prisn rollback`: makes an earlier revision the present one. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import { printResult, resultOutput, type ResultFormat } from './output.ts';
 import { open, remoteCommand, type RemoteOptions, sameTarget, wholeNumber } from './remote.ts';
 import { deploymentView } from './views.ts';

@@ -10,13 +10,11 @@ import { parseCores, parseDuration, parseMemory } from '../base/units.ts';
 import { runInForeground } from '../foreground.ts';
 import type { Inherited, Limits } from '../model/task.ts';
 import { checkInput, envFile, variables } from './assignments.ts';
+import { heldRun } from './held-run.ts';
 import { cacheDir } from './home.ts';
 import { wantsDaemon, warmRunner } from './warm.ts';
 import { last, parseRunArguments, type RunArguments, runOptions } from './run-options.ts';
 import { say } from './say.ts';
-
-/** The command, for prisn itself only, of a run whose limits another prisn holds from above. */
-export const heldRun = 'run-below-limits';
 
 /**
  * @param words what follows `run`

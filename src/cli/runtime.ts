@@ -1,11 +1,12 @@
 /** `prisn runtime list | info | check | detect`: what can be run here, by what, and why. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import { describeRuntime, type RuntimeDescription } from '../../runtimes/describe.ts';
 import { readHead } from '../../runtimes/head.ts';
 import { detect, runtimeById, runtimes } from '../../runtimes/index.ts';
 import { resolve } from 'node:path';
 import { exitCodes } from '../base/exit-codes.ts';
 import { cacheDir } from './home.ts';
+import { write } from './output.ts';
 import { table } from './table.ts';
 
 const place = () => ({ env: process.env, cwd: process.cwd(), cacheDir: cacheDir(process.env) });
@@ -35,42 +36,42 @@ async function list(): Promise<void> {
     row.extensions.join(' '),
     row.file ?? row.source ?? '',
   ]);
-  process.stdout.write(table([['RUNTIME', 'STATUS', 'VERSION', 'EXTENSIONS', 'FOUND'], ...rows]));
+  await write(table([['RUNTIME', 'STATUS', 'VERSION', 'EXTENSIONS', 'FOUND'], ...rows]));
 }
 
 async function info(id: string): Promise<void> {
   const described: RuntimeDescription = await describeRuntime(runtimeById(id), place());
   const rows = Object.entries(described).map(([name, value]) => [name, Array.isArray(value) ? value.join(' ') : String(value)]);
-  process.stdout.write(table(rows));
+  await write(table(rows));
 }
 
 async function check(id: string): Promise<number> {
   const { status, file, version, hint } = await describeRuntime(runtimeById(id), place());
   if (status === 'ok') {
-    process.stdout.write(`${id}: ok${version ? `, version ${version}` : ''}${file ? ` (${file})` : ''}\n`);
+    await write(`${id}: ok${version ? `, version ${version}` : ''}${file ? ` (${file})` : ''}\n`);
     return 0;
   }
-  process.stderr.write(`prisn: ${id}: ${status.replace('_', ' ')}; ${hint}\n`);
+  await write(`prisn: ${id}: ${status.replace('_', ' ')}; ${hint}\n`, 2);
   return exitCodes.notFound;
 }
 
 async function explainFile(file: string): Promise<number> {
   const { runtime, how } = detect(file, readHead(file), place());
   if (runtime.kind === 'process') {
-    process.stdout.write(`${runtime.id} (${how})\n`);
+    await write(`${runtime.id} (${how})\n`);
     return 0;
   }
   const { loadProgram } = await import('../../runtimes/javascript/load.ts');
   const loaded = await loadProgram(resolve(file), { cacheDir: place().cacheDir });
   switch (loaded.choice) {
     case 'isolate':
-      process.stdout.write(`${runtime.id} (${how}): an isolate\n`);
+      await write(`${runtime.id} (${how}): an isolate\n`);
       return 0;
     case 'node':
-      process.stdout.write(`${runtime.id} (${how}): node, since ${loaded.why}\n`);
+      await write(`${runtime.id} (${how}): node, since ${loaded.why}\n`);
       return 0;
     case 'fails':
-      process.stderr.write(loaded.message);
+      await write(loaded.message, 2);
       return exitCodes.failure;
     default:
       return loaded satisfies never;

@@ -1,5 +1,5 @@
 /** `prisn scale`: how many replicas a service has. The help does not list it, as a server without services refuses it. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import { write } from './output.ts';
 import { open, remoteCommand, type RemoteOptions, wholeNumber } from './remote.ts';
 

@@ -1,5 +1,5 @@
 /** `prisn secret`: values that are sealed on the server and put into variables of deployments. They are never shown. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import type { Input, ShownSecret } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
 import type { Client } from '../client/client.ts';

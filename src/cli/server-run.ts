@@ -14,7 +14,7 @@ import { openHome } from './home.ts';
 import { programPath } from './program.ts';
 import { openLog } from './server-log.ts';
 import { type Flags, loadSettings, wordsOf } from './settings.ts';
-import { versionText } from './version.ts';
+import { versionText } from './version-text.ts';
 
 const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 const harmless = new Set(['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'EMFILE', 'ENFILE', 'ERR_STREAM_PREMATURE_CLOSE']);

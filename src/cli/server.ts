@@ -1,5 +1,5 @@
 /** `prisn server`: in the foreground; `start | stop | status | install`: as a process, or a unit of systemd. */
-import { type Command, Option } from 'commander';
+import { type Command, Option } from './command.ts';
 import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import { nearest } from '../base/nearest.ts';
@@ -55,7 +55,7 @@ export function serverCommand(program: Command, exit: Exit): void {
 }
 
 function noCommand(word: string, server: Command): PrisnError {
-  const names = server.commands.map((command) => command.name());
+  const names = server.commands.map(({ name }) => name);
   const meant = word === 'restart' ? 'stop, and then start' : nearest(word, names);
   return new PrisnError(
     'usage',

@@ -1,5 +1,5 @@
 /** Rows of text in columns, as wide as their widest cell or as the terminal lets them be. */
-import { clipped, escaped, padded, widthOf } from './text-width.ts';
+import { clipped, escaped, widthOf } from './text-width.ts';
 
 const gap = 2;
 /** A column is never cut below this. */
@@ -11,16 +11,31 @@ const leastCells = 8;
  *   which is what users copy
  */
 export function table(rows: readonly (readonly string[])[], columns = Number.POSITIVE_INFINITY): string {
-  const cells = rows.map((row) => row.map(escaped));
+  const cells = rows.map((row) => row.map(measured));
   const widths: number[] = [];
-  for (const row of cells) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(cell));
+  for (const row of cells) for (const [i, { width }] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, width);
   fit(widths, columns);
   return cells
     .map((row) => {
-      const line = row.map((cell, i) => padded(clipped(cell, widths[i] ?? 0), widths[i] ?? 0));
+      const line = row.map((cell, i) => filled(cell, widths[i] ?? 0));
       return `${line.join(' '.repeat(gap)).trimEnd()}\n`;
     })
     .join('');
+}
+
+interface Cell {
+  readonly text: string;
+  readonly width: number;
+}
+
+function measured(cell: string): Cell {
+  const text = escaped(cell);
+  return { text, width: widthOf(text) };
+}
+
+function filled(cell: Cell, width: number): string {
+  const { text, width: own } = cell.width > width ? measured(clipped(cell.text, width)) : cell;
+  return text + ' '.repeat(Math.max(0, width - own));
 }
 
 function fit(widths: number[], columns: number): void {

@@ -6,11 +6,17 @@
  * narrow, as it does outside of East Asian locales.
  */
 const ascii = /^[\x20-\x7e]*$/;
-const wide =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\p{Script=Yi}\p{Script=Tangut}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]/u;
-const halfwidth = /[\uff61-\uffdc]/u;
-const emoji = /\p{Emoji_Presentation}|\p{Emoji}\ufe0f|\p{Regional_Indicator}{2}/u;
-const nothing = /^[\p{Mark}\p{Format}\p{Control}]*$/u;
+/** Made when they are needed: to read the properties in them takes half a millisecond. */
+let scripts: ReturnType<typeof readScripts> | undefined;
+
+function readScripts() {
+  const wide =
+    /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\p{Script=Yi}\p{Script=Tangut}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]/u;
+  const halfwidth = /[\uff61-\uffdc]/u;
+  const emoji = /\p{Emoji_Presentation}|\p{Emoji}\ufe0f|\p{Regional_Indicator}{2}/u;
+  const nothing = /^[\p{Mark}\p{Format}\p{Control}]*$/u;
+  return { wide, halfwidth, emoji, nothing };
+}
 
 let segmenter: Intl.Segmenter | undefined;
 
@@ -21,6 +27,7 @@ function* graphemes(text: string): Generator<{ readonly text: string; readonly c
 
 function cellsOf(grapheme: string): number {
   if (ascii.test(grapheme)) return grapheme.length;
+  const { wide, halfwidth, emoji, nothing } = (scripts ??= readScripts());
   if (nothing.test(grapheme)) return 0;
   if (emoji.test(grapheme)) return 2;
   return wide.test(grapheme) && !halfwidth.test(grapheme) ? 2 : 1;
@@ -54,6 +61,7 @@ export function clipped(text: string, cells: number): string {
 
 /** Escapes what would move the cursor, colour the terminal or turn the line around: names and errors come from others. */
 export function escaped(text: string): string {
+  if (ascii.test(text)) return text;
   return text.replace(/[\p{Control}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (character) =>
     (character.codePointAt(0) ?? 0) < 0x20
       ? JSON.stringify(character).slice(1, -1)

@@ -1,5 +1,5 @@
 /** `prisn trigger`: runs a deployment, in the background or with its output here. */
-import { type Command, Option } from 'commander';
+import { type Command, Option } from './command.ts';
 import { text } from 'node:stream/consumers';
 import type { Input } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';

@@ -1,5 +1,5 @@
 /** `prisn wait`: until executions have ended, with their exit code. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import { parseDuration } from '../base/units.ts';
 import { exitCodeOf, failureCode, stateOf, waitForEnd } from './execution-end.ts';
 import { hasEnded } from '../model/execution.ts';

@@ -14,7 +14,7 @@ export function warmRunner(env: NodeJS.ProcessEnv, explain: (line: string) => vo
   const socket = env['PRISN_SOCKET'] || readRecord(homeDir(env))?.socket;
   if (!socket) return undefined;
   return async (task, io) => {
-    const [{ runWarm }, { versionText }] = await Promise.all([import('./warm-run.ts'), import('./version.ts')]);
+    const [{ runWarm }, { versionText }] = await Promise.all([import('./warm-run.ts'), import('./version-text.ts')]);
     const asked = { node: nodeOf(process), place: placeOf(task.env, process.env), task };
     const result = await runWarm(socket, versionText(), asked, io);
     explain('outcome' in result ? 'the daemon held its isolate' : `not in the daemon, since ${result.declined}`);

@@ -2,20 +2,19 @@
  * Calls of the API, typed by its contract.
  *
  * An operation is looked up in `routes.ts`, which says method and path; what goes in and comes out is known by the types of
- * `schemas.ts` alone, and checked by the server. Requests go over a unix socket or TCP by `node:http` with kept connections;
- * nothing else is loaded, since every command of the CLI starts with this file. An answer that says that the operation
+ * `schemas.ts` alone, and checked by the server. Requests go over a unix socket or TCP (`transport.ts`); nothing else is loaded, since every command of the CLI starts with this file. An answer that says that the operation
  * failed becomes a `PrisnError` with the server's code; no answer becomes `unreachable`.
  *
  * An answer has to begin within 30 s, but for calls that wait for an execution, which may take an hour, and uploads: whoever
  * has a deadline there hands in a signal.
  */
-import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { routes, type OperationName } from '../api/contract/routes.ts';
 import type { Input, Output } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
 import { type Address, formatAddress } from './address.ts';
 import { brokenAnswer, errorOf, isNobodyThere, unreachable } from './errors.ts';
+import type { Answer } from './local-request.ts';
 import { type Request, Transport } from './transport.ts';
 
 /** Fields that may be absent may be given as undefined too: they are not sent. */
@@ -134,7 +133,7 @@ export class Client {
     this.#transport.close();
   }
 
-  async #request(name: OperationName, input: AnyInput, signal?: AbortSignal): Promise<IncomingMessage> {
+  async #request(name: OperationName, input: AnyInput, signal?: AbortSignal): Promise<Answer> {
     const { method, path } = routes[name];
     const body = input.upload ?? (input.body === undefined ? undefined : Buffer.from(bodyText(input.body, input.texts)));
     const headers = {
@@ -147,14 +146,15 @@ export class Client {
     const reply = await this.#send({ method, path: target, headers, ...(!waits && { answerMs }) }, body, signal);
     const status = reply.statusCode ?? 0;
     if (status >= 200 && status < 300) return reply;
-    throw errorOf(status, reply.headers['retry-after'], await this.#textOf(reply, signal), formatAddress(this.address));
+    throw errorOf(
+      status,
+      reply.headers['retry-after'] as string | undefined,
+      await this.#textOf(reply, signal),
+      formatAddress(this.address),
+    );
   }
 
-  async #send(
-    request: Request,
-    body: Readable | Uint8Array | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<IncomingMessage> {
+  async #send(request: Request, body: Readable | Uint8Array | undefined, signal: AbortSignal | undefined): Promise<Answer> {
     try {
       return await this.#transport.send(request, body, signal);
     } catch (error) {
@@ -170,7 +170,7 @@ export class Client {
     }
   }
 
-  async #textOf(reply: IncomingMessage, signal: AbortSignal | undefined): Promise<string> {
+  async #textOf(reply: Answer, signal: AbortSignal | undefined): Promise<string> {
     try {
       const chunks: Buffer[] = [];
       for await (const chunk of reply) chunks.push(chunk as Buffer);

@@ -1,22 +1,19 @@
 /**
- * Requests over a unix socket or TCP.
+ * Requests over a unix socket or TCP: to the local daemon by `local-request.ts`, whatever else by node's own client.
  *
  * A kept connection may be one that the server has just closed. What changes nothing is then sent once more on a new one;
  * for anything else it cannot be told whether the server got it.
  */
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
-import { pipeline, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { errnoOf, PrisnError } from '../base/error.ts';
 import type { Address } from './address.ts';
+import { type Answer, type LocalRequest, sendLocally } from './local-request.ts';
 
-export interface Request {
-  readonly method: string;
-  /** With its query. */
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** For the answer to begin; without it that may take any time. */
-  readonly answerMs?: number;
-}
+export type Request = LocalRequest;
+
+/** What fits into the buffer of a socket on every system, with a head before it. */
+const maxLocalBody = 64 * 1024;
 
 /** For a connection to come about; a host that is down would take minutes. */
 const connectMs = 10_000;
@@ -26,15 +23,21 @@ const noServerName = { servername: '' };
 
 export class Transport {
   readonly #address: Address;
-  readonly #agent: Agent;
+  #agent: Agent | undefined;
 
   constructor(address: Address) {
     this.#address = address;
-    this.#agent = new (this.#http().Agent)({ keepAlive: true });
   }
 
   /** @returns the answer, once its head is there. @throws what `node:http` does */
-  async send(request: Request, body: Readable | Uint8Array | undefined, signal?: AbortSignal): Promise<IncomingMessage> {
+  async send(request: Request, body: Readable | Uint8Array | undefined, signal?: AbortSignal): Promise<Answer> {
+    const address = this.#address;
+    if (address.kind === 'socket' && (!body || (body instanceof Uint8Array && body.length <= maxLocalBody)))
+      return sendLocally(address.path, request, body, signal);
+    return this.#sendByNode(request, body, signal);
+  }
+
+  async #sendByNode(request: Request, body: Readable | Uint8Array | undefined, signal?: AbortSignal): Promise<IncomingMessage> {
     for (let attempt = 1; ; attempt++) {
       const sent = this.#open(request, body, signal);
       try {
@@ -47,7 +50,7 @@ export class Transport {
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#agent?.destroy();
   }
 
   #open({ method, path, headers }: Request, body: Readable | Uint8Array | undefined, signal?: AbortSignal): ClientRequest {
@@ -57,6 +60,7 @@ export class Transport {
         ? { socketPath: address.path, path, headers: { host: 'localhost', ...headers }, ...noServerName }
         : { host: address.hostname, port: address.port, path: address.prefix + path, headers };
     const length = body instanceof Uint8Array ? { 'content-length': String(body.length) } : {};
+    this.#agent ??= new (this.#http().Agent)({ keepAlive: true });
     return this.#http().request({
       ...target,
       method,
@@ -88,7 +92,8 @@ function answerOf(
     if (body === undefined || body instanceof Uint8Array) request.end(body);
     else {
       body.once('error', (error) => reject(asUploadError(error)));
-      pipeline(body, request, (error) => {
+      // Loaded here, since all of it takes 3 ms.
+      process.getBuiltinModule('node:stream').pipeline(body, request, (error) => {
         // A server that refuses an upload answers before it has read it all, and that answer counts.
         if (error && errnoOf(error) !== 'EPIPE' && errnoOf(error) !== 'ECONNRESET') request.destroy(error);
       });
