@@ -21,9 +21,11 @@ import type { ApiParts, ShownNode } from '../api/parts.ts';
 import { build, CleanUps } from '../base/lifecycle.ts';
 import { processId } from '../base/process-id.ts';
 import { type DaemonRecord, readRecord, removeRecord, type StartMode, writeRecord } from '../client/record.ts';
-import { foregroundDomain, foregroundHostBytes, ForegroundRuns } from '../engine/foreground-runs.ts';
+import { foregroundHostBytes, ForegroundRuns } from '../engine/foreground-runs.ts';
+import { foregroundDomain } from '../engine/served-run.ts';
 import type { Log } from '../engine/log.ts';
 import { Metrics } from '../metrics/metrics.ts';
+import { Launches } from '../launch.ts';
 import { holderEnvironment } from '../model/foreground-run.ts';
 import type { Settings } from '../model/settings.ts';
 import { acquireLock } from '../store/lock.ts';
@@ -108,7 +110,7 @@ class LocalDaemon implements Daemon {
     const folders = openDataDirectory(settings.data_dir);
     await this.#lock(folders);
     const pool = this.#openPool();
-    const runs = new ForegroundRuns(pool, { env: holderEnvironment(this.#options.env) });
+    const runs = this.#openRuns(pool);
     const metrics = this.#openMetrics(pool, runs);
     const holdings = await this.#open(folders, pool, metrics);
 
@@ -179,6 +181,13 @@ class LocalDaemon implements Daemon {
     });
     this.#cleanUps.push('ending the isolate hosts', () => pool.close());
     return pool;
+  }
+
+  #openRuns(pool: IsolatePool): ForegroundRuns {
+    const { env, home, install } = this.#options;
+    const tickets = { ticket: () => ({ why: 'there is no fork server' }) };
+    const launches = new Launches({ install, cacheDir: join(home, 'cache'), tickets });
+    return new ForegroundRuns(pool, { env: holderEnvironment(env), launch: (request) => launches.way(request) });
   }
 
   #openMetrics(pool: IsolatePool, runs: ForegroundRuns): Metrics {

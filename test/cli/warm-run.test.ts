@@ -7,7 +7,8 @@ import type { Duplex } from 'node:stream';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { IsolatePool } from '../../sandbox/isolate/pool.ts';
 import { encodeFrame } from '../../src/base/frames.ts';
-import { foregroundDomain, foregroundHostBytes, ForegroundRuns } from '../../src/engine/foreground-runs.ts';
+import { foregroundHostBytes, ForegroundRuns } from '../../src/engine/foreground-runs.ts';
+import { foregroundDomain } from '../../src/engine/served-run.ts';
 import { full } from '../full.ts';
 import { prisn, type Result, root, type RunOptions, startPrisn } from '../prisn.ts';
 import { Scratch } from '../scratch.ts';
@@ -21,7 +22,10 @@ const pool = new IsolatePool({
   maxDomainBytes: { [foregroundDomain]: foregroundHostBytes(totalmem(), 200 * 2 ** 20) },
   env: place,
 });
-const runs = new ForegroundRuns(pool, { env: place });
+const runs = new ForegroundRuns(pool, {
+  env: place,
+  launch: () => Promise.resolve({ kind: 'declined', why: 'nobody launches' }),
+});
 let server: WarmServer;
 
 before(async () => {
