@@ -85,7 +85,7 @@ export function exitOf(child: ChildProcess): Promise<Outcome> {
   });
 }
 
-function environmentOf({ env, runId }: ProcessTask): Record<string, string> {
+export function environmentOf({ env, runId }: ProcessTask): Record<string, string> {
   return { ...env, ...runVariables(env, runId) };
 }
 
