@@ -195,11 +195,11 @@ static _Noreturn void die_of_interrupt(void) {
   _exit(exit_signal + SIGINT);
 }
 
-/* Ends as the program did: `exit N` or `signal N`. */
-static _Noreturn void end_as(const char *told) {
+/* Ends as the program did: `exit N` or `signal N`. It returns from anything else. */
+static void end_as(const char *told) {
   int number;
   if (sscanf(told, "exit %d", &number) == 1) _exit(number);
-  if (sscanf(told, "signal %d", &number) != 1) fail_broken();
+  if (sscanf(told, "signal %d", &number) != 1) return;
   if (number == SIGINT) die_of_interrupt();
   _exit(exit_signal + number);
 }
@@ -662,6 +662,7 @@ static _Noreturn void serve(struct reader *in, struct run *run, const struct sel
       send_input(in->fd);
     } else if (frame.type == 'E') {
       end_as(payload);
+      break;
     } else if (frame.type == 'N' && !seen) {
       decline("%s", payload);
     } else if (frame.type == 'T' && !seen) {
@@ -829,8 +830,8 @@ static _Noreturn void attend(struct reader *in, int signals, pid_t pid) {
     if (!has_more && pollers[0].revents == 0) continue;
     struct frame frame;
     char *payload = read_frame(in, &frame) ? read_payload(in, frame.length) : NULL;
-    if (payload == NULL || frame.type != 'E') fail_broken();
-    end_as(payload);
+    if (payload != NULL && frame.type == 'E') end_as(payload);
+    fail_broken();
   }
 }
 
