@@ -54,6 +54,7 @@ module.exports = {
     },
     layer('workload', 'src/workload.ts', ['src/base/', 'src/model/', 'src/engine/ports.ts', 'runtimes/', 'sandbox/']),
     layer('foreground', 'src/foreground.ts', ['src/base/', 'src/model/', 'runtimes/', 'sandbox/']),
+    layer('launch', 'src/(launch|stub-node).ts', ['src/base/', 'src/model/', 'runtimes/', 'sandbox/process/launch.ts']),
     layer('daemon', 'src/daemon', ['src/(?!cli/|foreground)', 'runtimes/', 'sandbox/']),
     layer('cli', 'src/cli/', [
       'src/base/',

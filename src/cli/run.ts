@@ -23,6 +23,9 @@ import { say } from './say.ts';
  * @throws PrisnError for what cannot be started
  */
 export async function run(words: readonly string[], limitsHeld = false): Promise<number> {
+  // Nobody but this run is meant by it.
+  const { PRISN_DECLINED: declined } = process.env;
+  delete process.env['PRISN_DECLINED'];
   const parsed = parseRunArguments(words);
   if (parsed.options.has('--help')) return showHelp();
   if (parsed.misplaced && !limitsHeld)
@@ -34,6 +37,7 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
   }
   refuseUndetached(parsed);
   const explain = parsed.options.has('--verbose') ? say : () => {};
+  if (explain === say && !limitsHeld) say((await import('./launcher-note.ts')).launcherNote(declined, process.env));
   const env = { ...callers(process.env), ...given(parsed) };
   const cwd = directory(last(parsed, '--workdir'));
   let wasEmbedded = false;

@@ -5,7 +5,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import { describe, test, type TestContext } from 'node:test';
 import type { IsolateRunning, IsolateSink } from '../../sandbox/isolate/pool.ts';
 import { encodeFrame, type Frame, FrameReader } from '../../src/base/frames.ts';
-import { ForegroundRuns, type ForegroundPool, type ForegroundRunsOptions } from '../../src/engine/foreground-runs.ts';
+import { ForegroundRuns, type ForegroundRunsOptions } from '../../src/engine/foreground-runs.ts';
+import type { ForegroundPool } from '../../src/engine/served-run.ts';
 import { type ForegroundRequest, nodeOf } from '../../src/model/foreground-run.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
@@ -96,7 +97,11 @@ const request: ForegroundRequest = {
 async function serving(t: TestContext, options: Partial<ForegroundRunsOptions> = {}) {
   const pool = new Pool();
   const env = { TZ: 'UTC', LC_ALL: '', LANG: 'C.UTF-8' };
-  const runs = new ForegroundRuns(pool, { env, ...options });
+  const runs = new ForegroundRuns(pool, {
+    env,
+    launch: () => Promise.resolve({ kind: 'declined', why: 'nobody launches' }),
+    ...options,
+  });
   const path = new Scratch(t).path('socket');
   const server = createServer({ allowHalfOpen: true }, (socket) => runs.serve(socket, Buffer.alloc(0))).listen(path);
   await once(server, 'listening');
