@@ -70,9 +70,13 @@ export class IsolateHost {
   #watch: NodeJS.Timeout | undefined;
   #nextId = 0;
   #loss: Loss | undefined;
+  readonly #whenIdle: () => void;
+  #idleSinceMs = performance.now();
 
-  constructor(options: IsolatePoolOptions) {
+  /** @param whenIdle is told each time that its last program has ended */
+  constructor(options: IsolatePoolOptions, whenIdle: () => void) {
     this.#options = options;
+    this.#whenIdle = whenIdle;
     this.maxBytes = options.maxHostBytes;
     this.#child = fork(siblingPath(import.meta.url, 'host'), {
       // No secret of ours: what runs there may look around.
@@ -109,6 +113,11 @@ export class IsolateHost {
   /** How many programs it has. */
   get running(): number {
     return this.#programs.size;
+  }
+
+  /** For how long it has run nothing. */
+  get idleMs(): number {
+    return this.#programs.size > 0 ? 0 : performance.now() - this.#idleSinceMs;
   }
 
   get gone(): Promise<Gone> {
@@ -194,7 +203,9 @@ export class IsolateHost {
     if (this.#programs.size > 0) return;
     clearInterval(this.#watch);
     this.#watch = undefined;
+    this.#idleSinceMs = performance.now();
     if (this.#state === 'leaving') this.leave();
+    else this.#whenIdle();
   }
 
   /** The thread of this program does not come back. */

@@ -168,10 +168,11 @@ class LocalDaemon implements Daemon {
   }
 
   #openPool(): IsolatePool {
-    const { isolate_threads, isolate_memory, output_limit } = this.#settings;
+    const { isolate_threads, isolate_memory, isolate_hosts, output_limit } = this.#settings;
     const pool = new IsolatePool({
       threads: isolate_threads,
       maxHostBytes: isolate_memory,
+      maxIdleHosts: isolate_hosts,
       maxDomainBytes: { [foregroundDomain]: foregroundHostBytes(totalmem(), isolate_memory) },
       env: holderEnvironment(this.#options.env),
       spare: true,
