@@ -9,6 +9,7 @@
 import { Socket } from 'node:net';
 import { messageOf } from '../../src/base/error.ts';
 import { exitCodes } from '../../src/base/exit-codes.ts';
+import { giveMemoryBack, QuietWatch } from '../../src/base/give-back.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
 import { Link } from './link.ts';
 import { preludeOf } from './prelude.ts';
@@ -30,6 +31,9 @@ const maxPrograms = 16;
 const maxYoung = 2;
 const youthMs = 3;
 
+/** After so long without a program, memory goes back. */
+const quietMs = 5000;
+
 interface Program {
   readonly session: Session;
   readonly told: Told;
@@ -47,6 +51,7 @@ class Thread {
   readonly #programs = new Map<number, Program>();
   readonly #line = new Map<number, Order>();
   #young = 0;
+  readonly #quiet = new QuietWatch(quietMs, () => this.#trim());
   readonly ended = new Promise<never>(() => {});
 
   constructor(stock: Stock, fd: number) {
@@ -57,6 +62,7 @@ class Thread {
   #hear(message: ToWorker): void {
     const { id } = message;
     if (message.type === 'run') {
+      this.#quiet.touch();
       this.#line.set(id, message.order);
       return this.#advance();
     }
@@ -93,6 +99,12 @@ class Thread {
     told.outbox.flush();
     this.#programs.delete(id);
     this.#advance();
+  }
+
+  #trim(): void {
+    if (this.#programs.size > 0) return this.#quiet.touch();
+    this.#stock.trim();
+    giveMemoryBack();
   }
 
   /** One more is young. @returns to be called at its end */

@@ -33,6 +33,7 @@ import { removeDrafts } from './backup.ts';
 import { type Folders, openDataDirectory } from './folders.ts';
 import { Holdings } from './holdings.ts';
 import { watchIdle } from './idle.ts';
+import { trimWhenQuiet } from './quiet.ts';
 import { shownRuntimes } from './runtimes.ts';
 import { standIn } from './stand-in.ts';
 
@@ -133,6 +134,8 @@ class LocalDaemon implements Daemon {
     writeRecord(home, record);
     const { address, socket, data_dir, pid } = record;
     log.info({ address, socket, data_dir, pid }, `prisn ${version} is ready`);
+    const isBusy = () => Object.values(this.#counts()).some((count) => count > 0);
+    this.#cleanUps.push('ending the watch for quiet', trimWhenQuiet({ isBusy, requests: () => api.requests }));
     if (mode === 'auto') this.#leaveWhenIdle(holdings, api, runs);
   }
 
