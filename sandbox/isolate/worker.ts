@@ -11,6 +11,7 @@ import { messageOf } from '../../src/base/error.ts';
 import { exitCodes } from '../../src/base/exit-codes.ts';
 import { giveMemoryBack, QuietWatch } from '../../src/base/give-back.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
+import { KeptPrograms } from './kept-programs.ts';
 import { Link } from './link.ts';
 import { preludeOf } from './prelude.ts';
 import type { FromWorker, Order, Report, ToWorker } from './protocol.ts';
@@ -50,27 +51,43 @@ class Thread {
   readonly #link: Link<FromWorker, ToWorker>;
   readonly #programs = new Map<number, Program>();
   readonly #line = new Map<number, Order>();
+  readonly #kept: KeptPrograms;
   #young = 0;
   readonly #quiet = new QuietWatch(quietMs, () => this.#trim());
   readonly ended = new Promise<never>(() => {});
 
   constructor(stock: Stock, fd: number) {
     this.#stock = stock;
+    this.#kept = new KeptPrograms(stock, (id, reports) => this.#tell(id, reports));
     this.#link = new Link(new Socket({ fd, readable: true, writable: true }), (message) => this.#hear(message));
   }
 
   #hear(message: ToWorker): void {
     const { id } = message;
-    if (message.type === 'run') {
-      this.#quiet.touch();
-      this.#line.set(id, message.order);
-      return this.#advance();
+    switch (message.type) {
+      case 'run':
+        this.#quiet.touch();
+        this.#line.set(id, message.order);
+        return this.#advance();
+      case 'keep':
+        return this.#kept.keep(id, message.order);
+      case 'call':
+        this.#quiet.touch();
+        return this.#kept.call(id, message.kept, message.call);
+      case 'drop':
+        return this.#kept.drop(id);
+      case 'end':
+        return this.#end(id, message.outcome);
+      default:
+        if (!this.#kept.hear(id, message)) this.#programs.get(id)?.told.hear(message);
     }
+  }
+
+  #end(id: number, outcome: Outcome): void {
+    if (this.#kept.end(id, outcome)) return;
     const program = this.#programs.get(id);
-    if (message.type !== 'end') return program?.told.hear(message);
-    if (program) program.session.end(message.outcome);
-    else if (this.#line.delete(id))
-      this.#tell(id, [{ type: 'ended', outcome: message.outcome, ranAtMs: undefined, isolates: this.#stock.made }]);
+    if (program) program.session.end(outcome);
+    else if (this.#line.delete(id)) this.#tell(id, [{ type: 'ended', outcome, ranAtMs: undefined, isolates: this.#stock.made }]);
   }
 
   #tell(id: number, reports: readonly Report[]): void {
@@ -102,7 +119,7 @@ class Thread {
   }
 
   #trim(): void {
-    if (this.#programs.size > 0) return this.#quiet.touch();
+    if (this.#programs.size + this.#kept.running > 0) return this.#quiet.touch();
     this.#stock.trim();
     giveMemoryBack();
   }

@@ -95,7 +95,11 @@ export const settings = {
   isolate_concurrency: setting(count(1, 10_000), ({ cores }) => 16 * cores, 'executions in isolates at once'),
   isolate_threads: setting(count(1, 256), ({ cores }) => cores, 'threads of an isolate host'),
   isolate_memory: setting(bytes, 2 ** 30, 'memory of an isolate host, all its isolates together'),
-  isolate_hosts: setting(count(0, 10_000), 8, 'isolate hosts, one a namespace, that are kept for five minutes though they run nothing'),
+  isolate_hosts: setting(
+    count(0, 10_000),
+    8,
+    'isolate hosts, one a namespace, that are kept for five minutes though they run nothing',
+  ),
   queue: setting(count(0, 1_000_000), 20_000, 'executions that may wait; beyond that they are refused'),
   timeout: setting(duration, 3_600_000, 'wall clock of an attempt, where neither deployment nor request says'),
   retention_age: setting(duration, 7 * 86_400_000, 'how long ended executions are kept'),
