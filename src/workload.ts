@@ -148,6 +148,7 @@ class LocalWorkloads implements Workloads {
       ...(input !== undefined && { input }),
       ...(stdin !== undefined && { stdin: Buffer.from(stdin).toString('utf8') }),
       ...(request !== undefined && { request }),
+      ...(workload.keep !== undefined && { keep: workload.keep }),
     };
     // Output is kept by its reader as it comes; only a body waits for a client.
     const keep = (stream: 'stdout' | 'stderr') => (chunk: Uint8Array) => {

@@ -16,8 +16,23 @@ export interface Order {
   readonly maxOutputBytes: number;
 }
 
+/** One call of a program that is kept: what of its task is the call's own. */
+export interface CallOrder {
+  readonly executionId: string | undefined;
+  /** JSON of method, URL and headers of the request that it answers, and the body: text where each character is one byte below 128. */
+  readonly head?: string;
+  readonly body?: string | Uint8Array;
+  /** JSON text, where there is no request. */
+  readonly input?: string | undefined;
+}
+
 export type ToWorker = { readonly id: number } & (
   | { readonly type: 'run'; readonly order: Order }
+  /** A program that is to be kept, under a number of its own for its calls. */
+  | { readonly type: 'keep'; readonly order: Order }
+  | { readonly type: 'call'; readonly kept: number; readonly call: CallOrder }
+  /** No calls of it come any more. */
+  | { readonly type: 'drop' }
   | { readonly type: 'end'; readonly outcome: Outcome }
   | Answer
 );
@@ -32,6 +47,8 @@ export type Answer =
 /** What a program does, as it is told. */
 export type Report =
   | { readonly type: 'output'; readonly fd: 1 | 2; readonly data: Uint8Array }
+  /** A whole response. */
+  | { readonly type: 'answer'; readonly head: FunctionHead; readonly data: Uint8Array }
   | { readonly type: 'head'; readonly head: FunctionHead }
   | { readonly type: 'body'; readonly data: Uint8Array }
   | { readonly type: 'inputWanted' }
@@ -41,6 +58,9 @@ export type Report =
   | { readonly type: 'ended'; readonly outcome: Outcome; readonly ranAtMs: number | undefined; readonly isolates: number };
 
 export type FromWorker = readonly [id: number, reports: readonly Report[]];
+
+/** The one variable that differs from call to call of a program that is kept. */
+export const executionVariable = 'PRISN_EXECUTION_ID';
 
 /** Set for the host process: how many threads it has. */
 export const threadsVariable = 'PRISN_ISOLATE_THREADS';

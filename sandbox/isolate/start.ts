@@ -8,8 +8,11 @@ export function isScript({ program }: IsolateTask): boolean {
   return program.modules[program.entry]?.format === 'script';
 }
 
-/** @param colors which of the streams show colours */
-export function startOf(task: IsolateTask, colors: Start['colors']): Start {
+/**
+ * @param colors which of the streams show colours
+ * @param serves whether it is called again and again
+ */
+export function startOf(task: IsolateTask, colors: Start['colors'], serves: boolean): Start {
   const { args, calledAs, cwd, env, input, program, request, returns } = task;
   const isModule = !isScript(task);
   return {
@@ -21,6 +24,7 @@ export function startOf(task: IsolateTask, colors: Start['colors']): Start {
     ...(input !== undefined && { input }),
     // A buffer of its own: the whole one behind a view would go along.
     ...(request && { request: { ...request, body: request.body.slice() } }),
+    serves,
     returnsToHost: returns === 'outcome',
     engine: `Node.js ${process.version}`,
     timeOrigin: Date.now(),

@@ -59,6 +59,12 @@ export class Stock implements Rooms {
     this.#prepareSoon();
   }
 
+  /** Lets go of what waits, but for one context in a new isolate. */
+  trim(): void {
+    for (const cell of [...this.#idle.splice(0), ...this.#ready.splice(0).map((room) => room.cell)]) this.#close(cell);
+    this.#prepareSoon(1);
+  }
+
   close(): void {
     clearImmediate(this.#preparing);
     for (const cell of this.#cells) cell.close();
@@ -85,19 +91,22 @@ export class Stock implements Rooms {
     cell.close();
   }
 
-  /** In the turn after the next: first comes what this one has to tell, and what was asked meanwhile. */
-  #prepareSoon(): void {
-    if (this.#ready.length >= maxReady) return;
+  /**
+   * In the turn after the next: first comes what this one has to tell, and what was asked meanwhile.
+   * @param most contexts that are to be ready then
+   */
+  #prepareSoon(most = maxReady): void {
+    if (this.#ready.length >= most) return;
     this.#preparing ??= setImmediate(() => {
-      this.#preparing = setImmediate(() => this.#prepare());
+      this.#preparing = setImmediate(() => this.#prepare(most));
     });
   }
 
-  #prepare(): void {
+  #prepare(most: number): void {
     this.#preparing = undefined;
-    if (this.#ready.length >= maxReady) return;
+    if (this.#ready.length >= most) return;
     // Where enough of them are busy, the next that comes back will do.
-    if (this.#idle.length === 0 && this.#cells.size >= maxReady) return;
+    if (this.#idle.length === 0 && this.#cells.size >= most) return;
     const cell = this.#cell();
     try {
       this.#ready.push(cell.open());
@@ -105,6 +114,6 @@ export class Stock implements Rooms {
       // Who needs a context next tries by itself, and hears of it.
       return this.#close(cell);
     }
-    this.#prepareSoon();
+    this.#prepareSoon(most);
   }
 }

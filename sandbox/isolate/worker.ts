@@ -9,7 +9,9 @@
 import { Socket } from 'node:net';
 import { messageOf } from '../../src/base/error.ts';
 import { exitCodes } from '../../src/base/exit-codes.ts';
+import { giveMemoryBack, QuietWatch } from '../../src/base/give-back.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
+import { KeptPrograms } from './kept-programs.ts';
 import { Link } from './link.ts';
 import { preludeOf } from './prelude.ts';
 import type { FromWorker, Order, Report, ToWorker } from './protocol.ts';
@@ -30,6 +32,9 @@ const maxPrograms = 16;
 const maxYoung = 2;
 const youthMs = 3;
 
+/** After so long without a program, memory goes back. */
+const quietMs = 5000;
+
 interface Program {
   readonly session: Session;
   readonly told: Told;
@@ -46,25 +51,43 @@ class Thread {
   readonly #link: Link<FromWorker, ToWorker>;
   readonly #programs = new Map<number, Program>();
   readonly #line = new Map<number, Order>();
+  readonly #kept: KeptPrograms;
   #young = 0;
+  readonly #quiet = new QuietWatch(quietMs, () => this.#trim());
   readonly ended = new Promise<never>(() => {});
 
   constructor(stock: Stock, fd: number) {
     this.#stock = stock;
+    this.#kept = new KeptPrograms(stock, (id, reports) => this.#tell(id, reports));
     this.#link = new Link(new Socket({ fd, readable: true, writable: true }), (message) => this.#hear(message));
   }
 
   #hear(message: ToWorker): void {
     const { id } = message;
-    if (message.type === 'run') {
-      this.#line.set(id, message.order);
-      return this.#advance();
+    switch (message.type) {
+      case 'run':
+        this.#quiet.touch();
+        this.#line.set(id, message.order);
+        return this.#advance();
+      case 'keep':
+        return this.#kept.keep(id, message.order);
+      case 'call':
+        this.#quiet.touch();
+        return this.#kept.call(id, message.kept, message.call);
+      case 'drop':
+        return this.#kept.drop(id);
+      case 'end':
+        return this.#end(id, message.outcome);
+      default:
+        if (!this.#kept.hear(id, message)) this.#programs.get(id)?.told.hear(message);
     }
+  }
+
+  #end(id: number, outcome: Outcome): void {
+    if (this.#kept.end(id, outcome)) return;
     const program = this.#programs.get(id);
-    if (message.type !== 'end') return program?.told.hear(message);
-    if (program) program.session.end(message.outcome);
-    else if (this.#line.delete(id))
-      this.#tell(id, [{ type: 'ended', outcome: message.outcome, ranAtMs: undefined, isolates: this.#stock.made }]);
+    if (program) program.session.end(outcome);
+    else if (this.#line.delete(id)) this.#tell(id, [{ type: 'ended', outcome, ranAtMs: undefined, isolates: this.#stock.made }]);
   }
 
   #tell(id: number, reports: readonly Report[]): void {
@@ -93,6 +116,12 @@ class Thread {
     told.outbox.flush();
     this.#programs.delete(id);
     this.#advance();
+  }
+
+  #trim(): void {
+    if (this.#programs.size + this.#kept.running > 0) return this.#quiet.touch();
+    this.#stock.trim();
+    giveMemoryBack();
   }
 
   /** One more is young. @returns to be called at its end */

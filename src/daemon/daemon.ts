@@ -37,6 +37,7 @@ import { type Folders, openDataDirectory } from './folders.ts';
 import { openForkServers } from './fork-servers.ts';
 import { Holdings } from './holdings.ts';
 import { watchIdle } from './idle.ts';
+import { trimWhenQuiet } from './quiet.ts';
 import { shownRuntimes } from './runtimes.ts';
 import { standIn } from './stand-in.ts';
 
@@ -140,6 +141,8 @@ class LocalDaemon implements Daemon {
     writeRecord(home, record);
     const { address, socket, data_dir, pid } = record;
     log.info({ address, socket, data_dir, pid }, `prisn ${version} is ready`);
+    const isBusy = () => Object.values(this.#counts()).some((count) => count > 0);
+    this.#cleanUps.push('ending the watch for quiet', trimWhenQuiet({ isBusy, requests: () => api.requests }));
     if (mode === 'auto') this.#leaveWhenIdle(holdings, api, runs);
   }
 
@@ -175,10 +178,11 @@ class LocalDaemon implements Daemon {
   }
 
   #openPool(): IsolatePool {
-    const { isolate_threads, isolate_memory, output_limit } = this.#settings;
+    const { isolate_threads, isolate_memory, isolate_hosts, output_limit } = this.#settings;
     const pool = new IsolatePool({
       threads: isolate_threads,
       maxHostBytes: isolate_memory,
+      maxIdleHosts: isolate_hosts,
       maxDomainBytes: { [foregroundDomain]: foregroundHostBytes(totalmem(), isolate_memory) },
       env: holderEnvironment(this.#options.env),
       spare: true,

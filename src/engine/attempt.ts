@@ -182,6 +182,7 @@ export class Attempts {
       env: { ...spec.env, ...secrets?.env, ...this.#ownEnv(live) },
       cwd,
       ...inputsOf(live, spec),
+      keep: spec.reuse && `${live.deployment}/${live.record.revision}`,
       limits: limitsOf(spec),
     });
     const hidden = secrets && mask(secrets.values);

@@ -50,6 +50,8 @@ export interface Workload {
   readonly stdin?: Uint8Array;
   /** For a program that answers HTTP: it is called with this request, whose body a process has as `stdin` too. */
   readonly request?: FunctionRequest;
+  /** Names the program, so that its context may be kept for the next workload of that name. Isolates only. */
+  readonly keep?: string;
   readonly limits: Limits;
 }
 

@@ -95,6 +95,11 @@ export const settings = {
   isolate_concurrency: setting(count(1, 10_000), ({ cores }) => 16 * cores, 'executions in isolates at once'),
   isolate_threads: setting(count(1, 256), ({ cores }) => cores, 'threads of an isolate host'),
   isolate_memory: setting(bytes, 2 ** 30, 'memory of an isolate host, all its isolates together'),
+  isolate_hosts: setting(
+    count(0, 10_000),
+    8,
+    'isolate hosts, one a namespace, that are kept for five minutes though they run nothing',
+  ),
   fork_servers: setting(count(0, 64), 8, 'warm interpreters that Python programs are forked from, at most; 0 starts each anew'),
   fork_idle: setting(duration, 5 * 60_000, 'when a fork server that has nothing to do ends'),
   fork_memory: setting(bytes, 512 * 2 ** 20, 'memory of all fork servers together; idle ones end above it'),

@@ -74,6 +74,11 @@ export interface IsolateTask {
   readonly colors?: { readonly stdout: boolean; readonly stderr: boolean };
   /** The program is called with this request and answers it. */
   readonly request?: FunctionRequest;
+  /**
+   * Names a program that may be kept after this task, to be called again by the next task of that name: with its
+   * variables as they are, where arguments, environment and limits are the same. The program must be, too.
+   */
+  readonly keep?: string;
   /** The program is held back while 1 MB of its output is not taken yet; otherwise output beyond a limit is dropped. */
   readonly paced?: boolean;
   readonly limits: Limits;
