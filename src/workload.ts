@@ -21,6 +21,7 @@ import type { ForkServers } from '../sandbox/process/fork-servers.ts';
 import { type JobRunning, probeTier, startJob } from '../sandbox/process/job.ts';
 import { endLeftover } from '../sandbox/process/leftover.ts';
 import { exitCodes } from './base/exit-codes.ts';
+import { Recent } from './base/recent.ts';
 import type {
   PreparedWorkload,
   ProgramFiles,
@@ -65,11 +66,16 @@ interface Job {
   readonly stdin?: Uint8Array;
 }
 
+/** Programs that never change stay loaded: so many at most, and so many characters of code. */
+const maxLoaded = 1000;
+const maxLoadedLength = 64 * 2 ** 20;
+
 class LocalWorkloads implements Workloads {
   readonly #pool: IsolatePool;
   readonly #forks: ForkServers | undefined;
   readonly #log: (fields: object, message: string) => void;
   readonly #cacheDir: string;
+  readonly #loaded = new Recent<Way>(maxLoaded, maxLoadedLength);
   readonly #base: Readonly<Record<string, string>>;
   readonly #locating: NodeJS.ProcessEnv;
 
@@ -84,13 +90,13 @@ class LocalWorkloads implements Workloads {
 
   async resolve(program: ProgramFiles | ProgramText): Promise<Resolved> {
     const cwd = 'folder' in program ? program.folder : '/';
-    const way = await this.#choose(program, this.#surroundings(cwd, {}));
+    const way = await this.#wayOf(program, this.#surroundings(cwd, {}));
     if (way.kind === 'process') this.#findInterpreter(way.detection, cwd);
     return way.resolved;
   }
 
   async prepare(workload: Workload): Promise<PreparedWorkload> {
-    const way = await this.#choose(workload.program, this.#surroundings(workload.cwd, workload.env));
+    const way = await this.#wayOf(workload.program, this.#surroundings(workload.cwd, workload.env));
     switch (way.kind) {
       case 'isolate':
         checkLimits(way.resolved, workload.limits);
@@ -108,6 +114,17 @@ class LocalWorkloads implements Workloads {
 
   #surroundings(cwd: string, env: Workload['env']): { env: NodeJS.ProcessEnv; cwd: string; cacheDir: string } {
     return { env: { ...this.#locating, ...this.#base, ...env }, cwd, cacheDir: this.#cacheDir };
+  }
+
+  /** Where an interpreter is may change at any time; what an isolate runs is the program's alone. */
+  async #wayOf(program: ProgramFiles | ProgramText, surroundings: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Way> {
+    if (!('isFixed' in program)) return this.#choose(program, surroundings);
+    const key = [program.folder, program.entrypoint, program.runtime].join('\0');
+    const kept = this.#loaded.get(key);
+    if (kept) return kept;
+    const way = await this.#choose(program, surroundings);
+    if (way.kind === 'isolate') this.#loaded.set(key, way, lengthOf(way.program));
+    return way;
   }
 
   async #choose(program: ProgramFiles | ProgramText, surroundings: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Way> {
@@ -246,6 +263,10 @@ function isolateWay(id: string, how: string, loaded: Loaded, path: string): Way 
     default:
       return loaded satisfies never;
   }
+}
+
+function lengthOf({ modules }: Program): number {
+  return Object.values(modules).reduce((sum, { code }) => sum + code.length, 0);
 }
 
 /** A program that fails before its first line, as it would have itself. */

@@ -31,11 +31,13 @@ import type { Live } from './live.ts';
 import type { Log } from './log.ts';
 import { Output } from './output.ts';
 import type { PreparedWorkload, ProgramFiles, ProgramText, RunningWorkload, Workload, Workloads } from './ports.ts';
+import { filesOf } from './programs.ts';
 import type { SecretEnv } from './secrets.ts';
+import type { ProgramInBundle } from './submission.ts';
 
 export interface AttemptParts {
   readonly executions: Pick<Executions, 'spec'>;
-  readonly bundles: Pick<BundleStore, 'copyTo'>;
+  readonly bundles: Pick<BundleStore, 'copyTo' | 'open'>;
   readonly logs: Logs;
   readonly workloads: Pick<Workloads, 'prepare'>;
   readonly secretValues: (namespace: string, references: readonly SecretReference[]) => Promise<SecretEnv>;
@@ -97,7 +99,7 @@ export class Attempts {
 
   /** Removes the folder of an execution that belongs to no deployment; there may be none. */
   async clear(live: Live): Promise<void> {
-    if (live.deployment !== undefined || (live.kind === 'isolate' && live.bundle === undefined)) return;
+    if (live.deployment !== undefined || live.kind === 'isolate') return;
     await removeFolder(join(this.#options.workDir, live.id)).catch((error: unknown) =>
       this.#parts.log.warn({ id: live.id }, `a work folder stays behind: ${messageOf(error)}`),
     );
@@ -172,7 +174,7 @@ export class Attempts {
     if (!spec) throw new Error(`what ${live.id} runs is not in the store`);
     const { namespace } = live.record;
     const cwd = this.#cwdOf(live);
-    const program = await this.#programIn(cwd, live, spec);
+    const program = await this.#programOf(live, spec, cwd);
     const secrets = spec.secrets.length > 0 ? await secretValues(namespace, spec.secrets) : undefined;
     const workload: Workload = known({
       runId: attemptId(live.id, live.record.attempt),
@@ -199,13 +201,15 @@ export class Attempts {
     return deployment === undefined ? join(workDir, id) : join(workDir, deployment, String(record.revision));
   }
 
-  async #programIn(folder: string, live: Live, { program }: ExecutionSpec): Promise<ProgramFiles | ProgramText> {
-    if ('source' in program) {
-      // An isolate has no file system that would look for it.
-      if (live.kind === 'process') mkdirSync(folder, { recursive: true, mode: 0o700 });
-      return program;
-    }
-    const { bundle, entrypoint, runtime } = program;
+  /** An isolate has no file system: no folder is made for what runs in one. */
+  #programOf(live: Live, { program }: ExecutionSpec, folder: string): ProgramFiles | ProgramText | Promise<ProgramFiles> {
+    if (live.kind === 'isolate') return filesOf(program, this.#parts.bundles);
+    if ('bundle' in program) return this.#copyTo(folder, program);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return program;
+  }
+
+  async #copyTo(folder: string, { bundle, entrypoint, runtime }: ProgramInBundle): Promise<ProgramFiles> {
     await this.#parts.bundles.copyTo(bundle, folder);
     // What an earlier execution did to its folder must not keep every later one from running.
     if (!existsSync(join(folder, entrypoint))) {
@@ -215,9 +219,9 @@ export class Attempts {
     return known({ folder, entrypoint, runtime });
   }
 
-  #ownEnv({ id, record, deployment }: Live): Record<string, string> {
+  #ownEnv({ id, record, deployment, kind }: Live): Record<string, string> {
     const data = deployment === undefined ? undefined : join(this.#options.dataDir, deployment);
-    if (data !== undefined) mkdirSync(data, { recursive: true, mode: 0o700 });
+    if (data !== undefined && kind === 'process') mkdirSync(data, { recursive: true, mode: 0o700 });
     return known({
       PRISN_EXECUTION_ID: id,
       PRISN_NAMESPACE: record.namespace,

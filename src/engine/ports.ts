@@ -17,6 +17,8 @@ export interface ProgramFiles {
   readonly entrypoint: string;
   /** Id or alias; by the file without. */
   readonly runtime?: string;
+  /** No file in the folder ever changes, so what was found out about the program once stays true. */
+  readonly isFixed?: true;
 }
 
 /** A program as text, with the runtime that reads it. */

@@ -7,10 +7,14 @@ import { programOf, type Submission } from './submission.ts';
 
 const maxKept = 10_000;
 
-/** @throws PrisnError `not_found` for a bundle that is not there */
+/**
+ * A program where it is stored, which nothing may run that could write there.
+ * @throws PrisnError `not_found` for a bundle that is not there
+ */
 export function filesOf(program: ExecutionSpec['program'], bundles: Pick<BundleStore, 'open'>): ProgramFiles | ProgramText {
   if ('source' in program) return program;
-  return known({ folder: bundles.open(program.bundle), entrypoint: program.entrypoint, runtime: program.runtime });
+  const { bundle, entrypoint, runtime } = program;
+  return known({ folder: bundles.open(bundle), entrypoint, runtime, isFixed: true });
 }
 
 export class Programs {

@@ -80,32 +80,30 @@ export interface Plan {
   readonly revision: number;
 }
 
-/** The keys whose present state decides about a group. */
-export function keysToRead(batches: readonly Batch[]): { conditions: string[]; counters: string[] } {
-  const conditions = new Set(batches.flatMap(({ expect = [] }) => expect.map(({ key }) => key)));
-  const counters = new Set(batches.flatMap(({ add = [] }) => add.map(({ key }) => key)));
-  return { conditions: [...conditions], counters: [...counters] };
+/** What is stored before a group, in which the keys are looked up that decide about it. */
+export interface Present {
+  get(key: string, as: 'condition' | 'counter'): Stored | undefined;
 }
 
 /**
  * Decides a group, batch by batch: each sees what those before it did.
- * @param current the state of all `keysToRead`
  * @param revision the last one given before this group
+ * @throws what `present` throws
  */
-export function planGroup(batches: readonly Batch[], current: ReadonlyMap<string, Stored | undefined>, revision: number): Plan {
+export function planGroup(batches: readonly Batch[], present: Present, revision: number): Plan {
   const changes = new Map<string, Stored | null>();
-  const stateOf = (key: string): Stored | undefined => {
+  const stateOf = (key: string, as: 'condition' | 'counter'): Stored | undefined => {
     const change = changes.get(key);
-    return change === undefined ? current.get(key) : (change ?? undefined);
+    return change === undefined ? present.get(key, as) : (change ?? undefined);
   };
   const outcomes = batches.map(({ expect = [], put = [], delete: gone = [], add = [] }) => {
-    const failed = expect.find((condition) => (stateOf(condition.key)?.revision ?? null) !== condition.revision);
+    const failed = expect.find(({ key, revision: wanted }) => (stateOf(key, 'condition')?.revision ?? null) !== wanted);
     if (failed) return conflict(failed.key, failed.revision);
     revision++;
     for (const key of gone) changes.set(key, null);
     for (const { key, value } of put) changes.set(key, { value, revision });
     for (const { key, by } of add) {
-      const sum = counterValue(stateOf(key)) + by;
+      const sum = counterValue(stateOf(key, 'counter')) + by;
       changes.set(key, sum === 0 ? null : { value: Buffer.from(String(sum)), revision });
     }
     return revision;
