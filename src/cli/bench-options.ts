@@ -1,5 +1,5 @@
 /** What the commands of `prisn bench` have in common: how hard and how long, and what it is compared with. */
-import { type Command, Option } from 'commander';
+import { type Command, Option } from './command.ts';
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { PrisnError } from '../base/error.ts';

@@ -7,7 +7,7 @@ import type { Latencies, LatencySummary } from '../load/latencies.ts';
 import type { Measurement, Plan } from '../load/measurement.ts';
 import type { Recording, Round } from '../load/recording.ts';
 import type { Comparison } from './bench-compare.ts';
-import { versionText } from './version.ts';
+import { versionText } from './version-text.ts';
 
 /** Of the form; a change that older readers would misread makes it another. */
 const formVersion = 1;

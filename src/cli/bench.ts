@@ -1,5 +1,5 @@
 /** `prisn bench run | trigger | fn`: how fast something is, and whether that has changed. */
-import type { Command } from 'commander';
+import type { Command } from './command.ts';
 import { parseDuration } from '../base/units.ts';
 import { checkInput, variables } from './assignments.ts';
 import { benchHttp, executionRequest, functionRequest } from './bench-http.ts';
@@ -105,20 +105,25 @@ function fnCommand(bench: Command, exit: Exit): void {
     .command('fn')
     .description('call a function by HTTP')
     .argument('<name>', 'name or id of a job')
-    .argument('[path]', 'below the function, with its query', '')
+    .argument('[path]', 'below the function, with its query')
     .option('--data <text>', 'send this with POST')
     .option('--header <Name: value>', 'send a header (repeatable)', repeatable);
   remoteCommand(withHttpOptions(command), [
     "prisn bench fn greet '?name=Ada'",
     `prisn bench fn words --data '{"text": "a b a"}' --concurrency 32`,
-  ]).action(async (name: string, path: string, options: FnOptions) => {
-    const request = functionRequest(options.namespace, path, options.data, options.header ?? []);
+  ]).action(async (name: string, path: string | undefined, options: FnOptions) => {
+    const request = functionRequest(options.namespace, path ?? '', options.data, options.header ?? []);
     exit(await runHttp('fn', name, request, options));
   });
 }
 
 function withHttpOptions(command: Command): Command {
-  return withBenchOptions(command, httpDefaults).option('--timeout <duration>', 'an answer that takes longer is an error', '1m');
+  return withBenchOptions(command, httpDefaults).option(
+    '--timeout <duration>',
+    'an answer that takes longer is an error',
+    undefined,
+    '1m',
+  );
 }
 
 function runHttp(
