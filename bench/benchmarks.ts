@@ -1,8 +1,10 @@
 import { cliStart } from './cli-start.ts';
 import { executions } from './executions.ts';
+import { idle } from './idle.ts';
 import { isolateCold } from './isolate-cold.ts';
 import { isolateVariants } from './isolate-variants.ts';
 import { isolateWarm } from './isolate-warm.ts';
+import { lightTasks } from './light-tasks.ts';
 import { runStart } from './run-start.ts';
 import { store } from './store.ts';
 
@@ -13,5 +15,7 @@ export const benchmarks: Readonly<Record<string, () => void | Promise<void>>> = 
   'isolate-warm': isolateWarm,
   'isolate-variants': isolateVariants,
   executions,
+  'light-tasks': lightTasks,
+  idle,
   store,
 };

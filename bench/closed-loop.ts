@@ -1,6 +1,5 @@
 /** A closed loop: so many clients, each asking again as soon as it has its answer. */
-import { cpus, loadavg } from 'node:os';
-import { quantile, smoke } from './measure.ts';
+import { machine, quantile, smoke } from './measure.ts';
 
 export interface Loop {
   readonly name: string;
@@ -58,7 +57,7 @@ async function runLoop({ call, clients }: Loop): Promise<Omit<Figures, 'name'>> 
 export function reportLoops(question: string, baseline: string, figures: readonly Figures[]): void {
   const base = figures.find(({ name }) => name === baseline)?.perSecond ?? Number.NaN;
   console.log(`\n${question}`);
-  console.log(`node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? 'cpu'}, load ${loadavg()[0]?.toFixed(1)}`);
+  console.log(machine());
   console.log(`${''.padEnd(44)}${['a second', 'p50 ms', 'p99 ms', 'ratio'].map((head) => head.padStart(10)).join('')}`);
   for (const { name, perSecond, p50, p99 } of figures) {
     const cells = [perSecond.toFixed(0), p50.toFixed(2), p99.toFixed(2), (perSecond / base).toFixed(2)];

@@ -9,6 +9,8 @@ export interface Row {
   readonly name: string;
   /** Milliseconds a sample, in the order taken. */
   readonly samples: readonly number[];
+  /** The ratio to the baseline that it is to reach. */
+  readonly aim?: number;
 }
 
 export interface Comparison {
@@ -25,6 +27,7 @@ export interface Command {
   readonly argv: readonly [string, ...string[]];
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  readonly aim?: number;
 }
 
 /** `--smoke`: few samples, to see that a benchmark runs. */
@@ -32,22 +35,46 @@ export const smoke = process.argv.includes('--smoke');
 
 /** Wall time of each command as a whole process, `runs` times in turn after one that does not count. */
 export function timeCommands(commands: readonly Command[], runs: number): Row[] {
-  const rows = commands.map(({ name }) => ({ name, samples: [] as number[] }));
+  return inTurn(commands, runs, ({ name, argv: [file, ...args], env, cwd }) => {
+    const started = process.hrtime.bigint();
+    const { status, error, stderr } = spawnSync(file, args, {
+      env: env ?? process.env,
+      cwd,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const ms = Number(process.hrtime.bigint() - started) / 1e6;
+    if (error || status !== 0) throw new Error(`${name} failed: ${error?.message ?? stderr}`);
+    return ms;
+  });
+}
+
+/** CPU of each command with all that it waited for, user and system, as bash measures it (getrusage(2)), in turn as above. */
+export function cpuOfCommands(commands: readonly Command[], runs: number): Row[] {
+  const script = `TIMEFORMAT='%3U %3S'; time "$@" >/dev/null 2>&1`;
+  return inTurn(commands, runs, ({ name, argv, env, cwd }) => {
+    const { status, error, stderr } = spawnSync('bash', ['-c', script, 'bash', ...argv], {
+      env: env ?? process.env,
+      cwd,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      encoding: 'utf8',
+    });
+    if (error || status !== 0) throw new Error(`${name} failed: ${error?.message ?? `exit code ${status}`}`);
+    return stderr
+      .trim()
+      .split(' ')
+      .reduce((sum, seconds) => sum + Number(seconds.replace(',', '.')) * 1000, 0);
+  });
+}
+
+function inTurn(commands: readonly Command[], runs: number, measure: (command: Command) => number): Row[] {
+  const rows = commands.map(({ name, aim }) => ({ name, samples: [] as number[], ...(aim !== undefined && { aim }) }));
   for (let run = -1; run < (smoke ? 2 : runs); run++) {
     for (const [index, command] of commands.entries()) {
-      const ms = timeCommand(command);
+      const ms = measure(command);
       if (run >= 0) rows[index]?.samples.push(ms);
     }
   }
   return rows;
-}
-
-function timeCommand({ name, argv: [file, ...args], env, cwd }: Command): number {
-  const started = process.hrtime.bigint();
-  const { status, error, stderr } = spawnSync(file, args, { env: env ?? process.env, cwd, stdio: ['ignore', 'ignore', 'pipe'] });
-  const ms = Number(process.hrtime.bigint() - started) / 1e6;
-  if (error || status !== 0) throw new Error(`${name} failed: ${error?.message ?? stderr}`);
-  return ms;
 }
 
 /** The same for calls in this process; each call is one sample. */
@@ -71,27 +98,45 @@ export function quantile(samples: readonly number[], q: number): number {
   return low + ((sorted[Math.ceil(at)] ?? low) - low) * (at - Math.floor(at));
 }
 
+/** What runs where, for whoever reads figures. */
+export function machine(): string {
+  return `node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? 'cpu'}, load ${loadavg()[0]?.toFixed(1)}`;
+}
+
 export function report({ question, baseline, rows, overhead }: Comparison): void {
   const taken = overhead === undefined ? 0 : median(rows, overhead);
-  const base = median(rows, baseline) - taken;
+  const against = rows.find((row) => row.name === baseline)?.samples ?? [];
+  const base = quantile(against, 0.5) - taken;
+  const hasAims = rows.some(({ aim }) => aim !== undefined);
   console.log(`\n${question}`);
-  console.log(`node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? 'cpu'}, load ${loadavg()[0]?.toFixed(1)}`);
-  console.log(`${'ms'.padEnd(34)}${['min', 'median', 'p90', 'spread', 'ratio'].map((head) => head.padStart(9)).join('')}`);
-  for (const { name, samples } of rows) {
+  console.log(machine());
+  const heads = ['min', 'median', 'p90', 'spread', 'ratio', 'quartiles', ...(hasAims ? ['aim'] : [])];
+  console.log(`${'ms'.padEnd(34)}${heads.map((head, index) => head.padStart(widths[index] ?? 0)).join('')}`);
+  for (const { name, samples, aim } of rows) {
     const [low, middle, high] = [0.1, 0.5, 0.9].map((q) => quantile(samples, q)) as [number, number, number];
-    const ratio = name === overhead ? '' : ((middle - taken) / base).toFixed(2);
+    const ratio = name === overhead ? Number.NaN : (middle - taken) / base;
     const cells = [
       Math.min(...samples).toFixed(2),
       middle.toFixed(2),
       high.toFixed(2),
       `${Math.round(((high - low) / middle) * 100)}%`,
-      ratio,
+      ...(Number.isNaN(ratio) ? ['', ''] : [ratio.toFixed(2), quartiles(samples, against, taken)]),
+      ...(aim === undefined ? [] : [`${aim}${ratio <= aim ? '' : ' missed'}`]),
     ];
-    console.log(`${name.padEnd(34)}${cells.map((cell) => cell.padStart(9)).join('')}`);
+    console.log(`${name.padEnd(34)}${cells.map((cell, index) => cell.padStart(widths[index] ?? 0)).join('')}`);
   }
   console.log(
     `ratio: to ${baseline}${overhead === undefined ? '' : `, less the ${taken.toFixed(1)} ms of '${overhead}'`}; ${rows[0]?.samples.length} samples each`,
   );
+}
+
+/** Of the columns of a report. */
+const widths = [9, 9, 9, 9, 9, 13, 12];
+
+/** Of the ratios within each round, which is where neighbours disturb both. */
+function quartiles(samples: readonly number[], against: readonly number[], taken: number): string {
+  const ratios = samples.map((ms, round) => (ms - taken) / ((against[round] ?? Number.NaN) - taken));
+  return [0.25, 0.75].map((q) => quantile(ratios, q).toFixed(2)).join('–');
 }
 
 function median(rows: readonly Row[], name: string): number {

@@ -43,6 +43,31 @@ export function childrenOf(parent: number): { pid: number; command: string }[] {
     .map((pid) => ({ pid, command: commandOf(pid) }));
 }
 
+/** All processes below one, with it. */
+export function treeOf(root: number): number[] {
+  const parents = new Map(pids().map((pid) => [pid, Number(statOf(pid)[1])]));
+  const tree = new Set([root]);
+  for (let before = 0; before < tree.size; ) {
+    before = tree.size;
+    for (const [pid, parent] of parents) if (tree.has(parent)) tree.add(pid);
+  }
+  return [...tree];
+}
+
+/** Its share of the memory that it and others have, bytes: `Pss` of proc(5), /proc/PID/smaps_rollup. 0 for one that is gone. */
+export function pssOf(pid: number): number {
+  return Number(/^Pss:\s+(\d+) kB$/m.exec(readProc(pid, 'smaps_rollup'))?.[1] ?? 0) * 1024;
+}
+
+/** How many descriptors it has open. */
+export function descriptorsOf(pid: number): number {
+  try {
+    return readdirSync(join('/proc', String(pid), 'fd')).length;
+  } catch {
+    return 0;
+  }
+}
+
 export function commandOf(pid: number): string {
   return readProc(pid, 'cmdline').replaceAll('\0', ' ').trim();
 }

@@ -41,18 +41,20 @@ export async function sendLocally(
   signal?: AbortSignal,
 ): Promise<Answer> {
   signal?.throwIfAborted();
+  const fields = { host: 'localhost', connection: 'close', ...(body && { 'content-length': String(body.length) }), ...headers };
+  const head = `${method} ${path} HTTP/1.1\r\n${fieldLines(fields)}\r\n`;
   const socket = connect(socketPath);
   const giveUp = answerMs === undefined ? undefined : setTimeout(() => socket.destroy(late(answerMs)), answerMs);
   const abort = (): void => void socket.destroy(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
   signal?.addEventListener('abort', abort);
   socket.once('close', () => signal?.removeEventListener('abort', abort));
-  const fields = { host: 'localhost', connection: 'close', ...(body && { 'content-length': String(body.length) }), ...headers };
-  socket.write(`${method} ${path} HTTP/1.1\r\n${fieldLines(fields)}\r\n`, 'latin1');
+  socket.write(head, 'latin1');
   if (body) socket.write(body);
   const input = new Input(socket);
   try {
     const { statusCode, headers: answered } = await readHead(input);
-    const content = method === 'HEAD' || statusCode === 204 || statusCode === 304 ? nothing() : bodyOf(input, answered);
+    const isEmpty = method === 'HEAD' || statusCode === 204 || statusCode === 304;
+    const content = isEmpty ? nothing(input) : bodyOf(input, answered);
     return { statusCode, headers: answered, [Symbol.asyncIterator]: () => content, destroy: () => void socket.destroy() };
   } catch (error) {
     socket.destroy();
@@ -160,7 +162,9 @@ async function readHead(input: Input): Promise<{ statusCode: number; headers: Re
   }
 }
 
-async function* nothing(): AsyncGenerator<Buffer> {}
+async function* nothing(input: Input): AsyncGenerator<Buffer> {
+  input.close();
+}
 
 async function* bodyOf(input: Input, headers: Readonly<Record<string, string>>): AsyncGenerator<Buffer> {
   try {
