@@ -9,7 +9,8 @@
  * (`fork-protocol.ts`), names a run that it does not have, or leaves an order unanswered is killed. With it go its runs:
  * each has a monitor, which the kernel kills when the server dies, as it kills the server when the daemon does.
  *
- * A run begins only when the server has told so; one of which it has not may be begun elsewhere.
+ * A run's program begins only when that has been told, so all that was told is heard, also of a server that is killed;
+ * what has not begun then may begin elsewhere.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
@@ -196,8 +197,8 @@ export class ForkServer {
     this.#child.stdout.on('data', (chunk: Buffer) => {
       const lines = (this.#rest + decoder.write(chunk)).split('\n');
       this.#rest = lines.pop() ?? '';
-      if (this.#rest.length > longestLine) return this.#fail('it wrote a line without an end');
-      for (const line of lines) if (this.#state !== 'gone') this.#hearLine(line);
+      if (this.#rest.length > longestLine) this.#fail('it wrote a line without an end');
+      for (const line of lines) this.#hearLine(line);
     });
     let complaints = 0;
     this.#child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
