@@ -8,8 +8,9 @@
  * What the server cannot do, or does not come to do, is spawned, which also says what is wrong with the task where
  * something is.
  *
- * The root of the tree is the run's monitor. In a pid namespace it is the init, so that all ends with it; and it ends with
- * its server, as that does with us. Then neither a guard nor a look at /proc for what was left behind is needed.
+ * The root of the tree is the run's monitor: the parent of its orphans, or the init of its pid namespace. It ends the tree
+ * when the program has ended or the server is gone, which goes when we do; so there is no guard, and a look at /proc for
+ * what was left behind only where the monitor did not come to it.
  */
 import { exitCodeOfSignal, exitCodes } from '../../src/base/exit-codes.ts';
 import type { ProcessRecord } from '../../src/model/execution.ts';
@@ -20,7 +21,6 @@ import type { Sink } from '../sandbox.ts';
 import { Connections } from './connections.ts';
 import { type ForkEnd, orderLine } from './fork-protocol.ts';
 import type { ForkServer, RunOrder } from './fork-server.ts';
-import { watchOver } from './guard.ts';
 import { failed, type JobOptions, type JobRunning, recordOf, startJob, withResidents } from './job.ts';
 import { environmentOf } from './launch.ts';
 import { type Enforcement, enforce } from './limits.ts';
@@ -113,16 +113,15 @@ class ForkedJob implements JobRunning {
     const root = { pid, start: readStatus(pid)?.start ?? '' };
     this.#begun.resolve(recordOf(root));
     const tree: TreeSpec = { runId, root, leads: false, cgroups: enforcement?.cgroups ?? [], holders: 'root' };
-    const isHeld = this.#options.tier.pidNamespace;
-    const release = isHeld ? undefined : watchOver(tree);
     const supervision = new Supervision(limits, tree, enforcement);
     this.#stopRunning = () => supervision.end('canceled');
     if (this.#isStopped) this.#stopRunning();
     const settle = async (own: Outcome, end: ForkEnd | undefined): Promise<Outcome> => {
       // Not sooner: it may open them at any time after its start.
       connections.release();
-      const outcome = await supervision.settle(own, !(isHeld && end));
-      release?.();
+      // A monitor that was killed is told of like this; a namespace goes with it.
+      const isLeft = end === undefined || (end.signal === 'SIGKILL' && !this.#options.tier.pidNamespace);
+      const outcome = await supervision.settle(own, isLeft);
       await connections.drain();
       const peak = enforcement?.peakBytes ?? end?.maxRssBytes;
       const usage = { startMs, ...(end && { cpuMs: end.cpuMs }), ...(peak !== undefined && { maxRssBytes: peak }) };

@@ -86,7 +86,10 @@ describe('the habits of Python programs', () => {
     const { open, path } = habitsOf(context);
     const habits = open();
     for (let i = 0; i < 500; i++) habits.asked(kind({ domain: `domain-${i}` }));
-    habits.imported(kind(), Array.from({ length: 5000 }, (_, index) => `module_${index}`));
+    habits.imported(
+      kind(),
+      Array.from({ length: 5000 }, (_, index) => `module_${index}`),
+    );
     habits.save();
     assert.ok(readFileSync(path, 'utf8').length < 200_000);
   });

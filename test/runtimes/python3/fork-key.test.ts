@@ -4,7 +4,16 @@ import { forkKey } from '../../../runtimes/python3/fork-key.ts';
 
 describe('the variables that a fork server shares with its programs', () => {
   test('are those that act before a program does, whatever their order', () => {
-    const env = { PATH: '/bin', LANG: 'C', HOME: '/root', PYTHONPATH: '/lib', K: 'v', LC_ALL: 'C', LD_PRELOAD: '/a.so', TZ: 'UTC' };
+    const env = {
+      PATH: '/bin',
+      LANG: 'C',
+      HOME: '/root',
+      PYTHONPATH: '/lib',
+      K: 'v',
+      LC_ALL: 'C',
+      LD_PRELOAD: '/a.so',
+      TZ: 'UTC',
+    };
     const expected = { HOME: '/root', LANG: 'C', LC_ALL: 'C', LD_PRELOAD: '/a.so', PYTHONPATH: '/lib' };
     assert.deepEqual(forkKey(env), { env: expected, isPlain: true });
     assert.equal(JSON.stringify(forkKey(Object.fromEntries(Object.entries(env).toReversed()))), JSON.stringify(forkKey(env)));

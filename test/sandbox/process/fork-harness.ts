@@ -1,5 +1,4 @@
 /** Fork servers for a test: a stand-in that plays tricks, or the real one. */
-import type { TestContext } from 'node:test';
 import { startForkedJob } from '../../../sandbox/process/fork-job.ts';
 import type { ForkKind, Habits } from '../../../sandbox/process/fork-group.ts';
 import { ForkServers, type ForkServersOptions } from '../../../sandbox/process/fork-servers.ts';
@@ -52,7 +51,7 @@ export interface Started extends JobRunning {
 
 /** Fork servers that end with the test. */
 export function forksOf(
-  t: Pick<TestContext, 'after'>,
+  t: { after(clean: () => Promise<void> | void): void },
   more: Partial<ForkServersOptions> = {},
   tier: Tier = withoutNamespace,
 ): Forks {
