@@ -21,7 +21,7 @@ import type { Sink } from '../sandbox.ts';
 import { Connections } from './connections.ts';
 import { type ForkEnd, orderLine } from './fork-protocol.ts';
 import type { ForkServer, RunOrder } from './fork-server.ts';
-import { failed, type JobOptions, type JobRunning, recordOf, startJob, withResidents } from './job.ts';
+import { failed, type JobOptions, type JobRunning, recordOf, startJob } from './job.ts';
 import { environmentOf } from './launch.ts';
 import { type Enforcement, enforce } from './limits.ts';
 import { outcomeOf, Supervision } from './supervision.ts';
@@ -36,18 +36,16 @@ export interface ForkedJobOptions extends JobOptions {
 /** A longer one may be more than the kernel takes for a spawn, which then says so. */
 const longestOrder = 64 * 1024;
 
-/** The monitor, which is in the run's cgroup too. */
-const residents = 1;
-
 /**
  * Starts a program of the server's interpreter.
  * @param task what a spawn would execute, with the program's file as the first of its arguments
  */
 export function startForkedJob(task: ProcessTask, sink: Sink, options: ForkedJobOptions): JobRunning {
-  return new ForkedJob(task, sink, options);
+  const job = new ForkedJob(task, sink, options);
+  return { exited: job.exited, process: job.process, stop: () => job.stop() };
 }
 
-class ForkedJob implements JobRunning {
+class ForkedJob {
   readonly #task: ProcessTask;
   readonly #sink: Sink;
   readonly #options: ForkedJobOptions;
@@ -82,7 +80,7 @@ class ForkedJob implements JobRunning {
     const connections = new Connections(stdin, false);
     let enforcement: Enforcement | undefined;
     try {
-      enforcement = enforce(withResidents(this.#task, residents));
+      enforcement = enforce(this.#task);
       const order = orderOf(this.#task, connections, enforcement?.open() ?? [], tier.pidNamespace);
       if ('why' in order) return this.#spawn(order.why, connections, enforcement);
       this.#hearServer(server, order, connections, enforcement);

@@ -65,6 +65,7 @@ const preloadMs = 120_000;
 const ticketMs = 15_000;
 const stopMs = 1000;
 
+const mostPast = 256;
 const mostComplaints = 100;
 const longestComplaint = 500;
 
@@ -79,6 +80,8 @@ export class ForkServer {
   readonly #options: ForkServerOptions;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #runs = new Map<string, Run>();
+  /** Those that it had last. */
+  readonly #past = new Set<string>();
   readonly #gone = Promise.withResolvers<void>();
   #state: State = 'starting';
   #socket = '';
@@ -187,6 +190,11 @@ export class ForkServer {
   #remove(id: string): void {
     clearTimeout(this.#runs.get(id)?.clock);
     this.#runs.delete(id);
+    this.#past.add(id);
+    for (const oldest of this.#past) {
+      if (this.#past.size <= mostPast) break;
+      this.#past.delete(oldest);
+    }
     if (this.#runs.size > 0) return;
     this.#options.onIdle();
     if (this.#state === 'leaving') void this.close();
@@ -239,8 +247,9 @@ export class ForkServer {
 
   #hearOf(message: Extract<FromForkServer, { op: 'started' | 'refused' | 'ended' }>): void {
     const run = this.#runs.get(message.run);
-    if (!run || run.hasStarted !== (message.op === 'ended'))
-      return this.#fail(`it has no such run: ${message.run.slice(0, 100)}`);
+    // Of a monitor that is killed after it has told the end, the server tells it once more.
+    if (!run && this.#past.has(message.run)) return;
+    if (!run || (run.hasStarted && message.op !== 'ended')) return this.#fail(`it has no such run: ${message.run.slice(0, 100)}`);
     if (message.op === 'started') {
       clearTimeout(run.clock);
       run.hasStarted = true;
@@ -249,6 +258,7 @@ export class ForkServer {
     }
     this.#remove(message.run);
     if (message.op === 'refused') return run.hears.refused(message.why);
+    if (!run.hasStarted) return run.hears.refused('its monitor was ended');
     run.hears.ended(message.end);
     if (message.end.imports) this.#options.onImports(message.end.imports);
   }

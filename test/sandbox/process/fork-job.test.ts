@@ -9,7 +9,7 @@ import { endLeftover } from '../../../sandbox/process/leftover.ts';
 import { probeLimits } from '../../../sandbox/process/limits.ts';
 import { readProc } from '../../processes.ts';
 import { Scratch } from '../../scratch.ts';
-import { type Forks, forksOf, withoutNamespace } from './fork-harness.ts';
+import { forksOf, withoutNamespace } from './fork-harness.ts';
 import { fixture, isAlive, newRunId, python, recorder, until } from './harness.ts';
 
 const found = probeTier();
@@ -30,11 +30,8 @@ function withWord(word: string): number[] {
 
 for (const { name, tier, skip } of tiers) {
   describe(`a forked job ${name}`, { skip }, () => {
-    let forks: Forks;
-    before(async () => {
-      forks = forksOf({ after }, { script: forkServerPath, keyOf: forkKey }, tier);
-      await forks.warm();
-    });
+    const forks = forksOf({ after }, { script: forkServerPath, keyOf: forkKey }, tier);
+    before(() => forks.warm());
 
     test('is forked, brings its output, its input and its exit code, and what it used', async () => {
       const sink = recorder();
@@ -157,8 +154,8 @@ if os.fork() == 0:
 
     test('is asked to leave by SIGTERM first, and killed when it does not', async () => {
       const polite = `
-import signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: (print('bye', flush=True), sys.exit(0)))
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'bye\\n'), sys.exit(0)))
 print('up', flush=True)
 time.sleep(1000)`;
       const rude =
