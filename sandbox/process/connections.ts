@@ -88,11 +88,14 @@ export class Connections {
   /** Resolves when all that the program has written has arrived; to be called after its exit. */
   async drain(): Promise<void> {
     const startedAt = performance.now();
+    let silentTicks = 0;
     const timer = setInterval(() => {
       const now = performance.now();
-      if (now - Math.max(this.#heardAt, startedAt) < silenceMs && now - startedAt < drainMs) return;
+      // Timers go before what has arrived when this process was held up: one tick of silence may be none.
+      silentTicks = now - Math.max(this.#heardAt, startedAt) < silenceMs ? 0 : silentTicks + 1;
+      if (silentTicks < 2 && now - startedAt < drainMs) return;
       for (const stream of this.#open) stream.destroy();
-    }, silenceMs);
+    }, silenceMs / 2);
     await Promise.all([...this.#open].map((stream) => new Promise((resolve) => stream.once('close', resolve))));
     clearInterval(timer);
   }

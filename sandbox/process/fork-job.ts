@@ -8,8 +8,9 @@
  * What the server cannot do, or does not come to do, is spawned, which also says what is wrong with the task where
  * something is.
  *
- * The root of the tree is the run's monitor. In a pid namespace it is the init, so that all ends with it; and it ends with
- * its server, as that does with us. Then neither a guard nor a look at /proc for what was left behind is needed.
+ * The root of the tree is the run's monitor: the parent of its orphans, or the init of its pid namespace. It ends the tree
+ * when the program has ended or the server is gone, which goes when we do; so there is no guard, and a look at /proc for
+ * what was left behind only where the monitor did not come to it.
  */
 import { exitCodeOfSignal, exitCodes } from '../../src/base/exit-codes.ts';
 import type { ProcessRecord } from '../../src/model/execution.ts';
@@ -20,8 +21,7 @@ import type { Sink } from '../sandbox.ts';
 import { Connections } from './connections.ts';
 import { type ForkEnd, orderLine } from './fork-protocol.ts';
 import type { ForkServer, RunOrder } from './fork-server.ts';
-import { watchOver } from './guard.ts';
-import { failed, type JobOptions, type JobRunning, recordOf, startJob, withResidents } from './job.ts';
+import { failed, type JobOptions, type JobRunning, recordOf, startJob } from './job.ts';
 import { environmentOf } from './launch.ts';
 import { type Enforcement, enforce } from './limits.ts';
 import { outcomeOf, Supervision } from './supervision.ts';
@@ -36,18 +36,16 @@ export interface ForkedJobOptions extends JobOptions {
 /** A longer one may be more than the kernel takes for a spawn, which then says so. */
 const longestOrder = 64 * 1024;
 
-/** The monitor, which is in the run's cgroup too. */
-const residents = 1;
-
 /**
  * Starts a program of the server's interpreter.
  * @param task what a spawn would execute, with the program's file as the first of its arguments
  */
 export function startForkedJob(task: ProcessTask, sink: Sink, options: ForkedJobOptions): JobRunning {
-  return new ForkedJob(task, sink, options);
+  const job = new ForkedJob(task, sink, options);
+  return { exited: job.exited, process: job.process, stop: () => job.stop() };
 }
 
-class ForkedJob implements JobRunning {
+class ForkedJob {
   readonly #task: ProcessTask;
   readonly #sink: Sink;
   readonly #options: ForkedJobOptions;
@@ -82,7 +80,7 @@ class ForkedJob implements JobRunning {
     const connections = new Connections(stdin, false);
     let enforcement: Enforcement | undefined;
     try {
-      enforcement = enforce(withResidents(this.#task, residents));
+      enforcement = enforce(this.#task);
       const order = orderOf(this.#task, connections, enforcement?.open() ?? [], tier.pidNamespace);
       if ('why' in order) return this.#spawn(order.why, connections, enforcement);
       this.#hearServer(server, order, connections, enforcement);
@@ -113,16 +111,15 @@ class ForkedJob implements JobRunning {
     const root = { pid, start: readStatus(pid)?.start ?? '' };
     this.#begun.resolve(recordOf(root));
     const tree: TreeSpec = { runId, root, leads: false, cgroups: enforcement?.cgroups ?? [], holders: 'root' };
-    const isHeld = this.#options.tier.pidNamespace;
-    const release = isHeld ? undefined : watchOver(tree);
     const supervision = new Supervision(limits, tree, enforcement);
     this.#stopRunning = () => supervision.end('canceled');
     if (this.#isStopped) this.#stopRunning();
     const settle = async (own: Outcome, end: ForkEnd | undefined): Promise<Outcome> => {
       // Not sooner: it may open them at any time after its start.
       connections.release();
-      const outcome = await supervision.settle(own, !(isHeld && end));
-      release?.();
+      // A monitor that was killed is told of like this; a namespace goes with it.
+      const isLeft = end === undefined || (end.signal === 'SIGKILL' && !this.#options.tier.pidNamespace);
+      const outcome = await supervision.settle(own, isLeft);
       await connections.drain();
       const peak = enforcement?.peakBytes ?? end?.maxRssBytes;
       const usage = { startMs, ...(end && { cpuMs: end.cpuMs }), ...(peak !== undefined && { maxRssBytes: peak }) };

@@ -52,7 +52,6 @@ export type FromForkServer =
   | { readonly op: 'refused'; readonly run: string; readonly why: string }
   | {
       readonly op: 'preloaded';
-      readonly modules: readonly string[];
       readonly keptOut: readonly string[];
       readonly rssBytes: number;
     };
@@ -71,7 +70,6 @@ const parsers: Readonly<Record<string, (fields: Fields) => FromForkServer>> = {
   refused: ({ id, ticket, why }) => ({ op: 'refused', run: text(id ?? ticket, 200), why: text(why, 1000) }),
   preloaded: (fields) => ({
     op: 'preloaded',
-    modules: names(fields['modules']),
     keptOut: names(Object.keys(objectOf(fields['kept_out']))),
     rssBytes: amount(fields['rss_bytes']),
   }),

@@ -9,7 +9,8 @@
  * (`fork-protocol.ts`), names a run that it does not have, or leaves an order unanswered is killed. With it go its runs:
  * each has a monitor, which the kernel kills when the server dies, as it kills the server when the daemon does.
  *
- * A run begins only when the server has told so; one of which it has not may be begun elsewhere.
+ * A run's program begins only when that has been told, so all that was told is heard, also of a server that is killed;
+ * what has not begun then may begin elsewhere.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
@@ -64,6 +65,7 @@ const preloadMs = 120_000;
 const ticketMs = 15_000;
 const stopMs = 1000;
 
+const mostPast = 256;
 const mostComplaints = 100;
 const longestComplaint = 500;
 
@@ -78,6 +80,8 @@ export class ForkServer {
   readonly #options: ForkServerOptions;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #runs = new Map<string, Run>();
+  /** Those that it had last. */
+  readonly #past = new Set<string>();
   readonly #gone = Promise.withResolvers<void>();
   #state: State = 'starting';
   #socket = '';
@@ -186,6 +190,11 @@ export class ForkServer {
   #remove(id: string): void {
     clearTimeout(this.#runs.get(id)?.clock);
     this.#runs.delete(id);
+    this.#past.add(id);
+    for (const oldest of this.#past) {
+      if (this.#past.size <= mostPast) break;
+      this.#past.delete(oldest);
+    }
     if (this.#runs.size > 0) return;
     this.#options.onIdle();
     if (this.#state === 'leaving') void this.close();
@@ -196,8 +205,8 @@ export class ForkServer {
     this.#child.stdout.on('data', (chunk: Buffer) => {
       const lines = (this.#rest + decoder.write(chunk)).split('\n');
       this.#rest = lines.pop() ?? '';
-      if (this.#rest.length > longestLine) return this.#fail('it wrote a line without an end');
-      for (const line of lines) if (this.#state !== 'gone') this.#hearLine(line);
+      if (this.#rest.length > longestLine) this.#fail('it wrote a line without an end');
+      for (const line of lines) this.#hearLine(line);
     });
     let complaints = 0;
     this.#child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
@@ -238,8 +247,9 @@ export class ForkServer {
 
   #hearOf(message: Extract<FromForkServer, { op: 'started' | 'refused' | 'ended' }>): void {
     const run = this.#runs.get(message.run);
-    if (!run || run.hasStarted !== (message.op === 'ended'))
-      return this.#fail(`it has no such run: ${message.run.slice(0, 100)}`);
+    // Of a monitor that is killed after it has told the end, the server tells it once more.
+    if (!run && this.#past.has(message.run)) return;
+    if (!run || (run.hasStarted && message.op !== 'ended')) return this.#fail(`it has no such run: ${message.run.slice(0, 100)}`);
     if (message.op === 'started') {
       clearTimeout(run.clock);
       run.hasStarted = true;
@@ -248,6 +258,7 @@ export class ForkServer {
     }
     this.#remove(message.run);
     if (message.op === 'refused') return run.hears.refused(message.why);
+    if (!run.hasStarted) return run.hears.refused('its monitor was ended');
     run.hears.ended(message.end);
     if (message.end.imports) this.#options.onImports(message.end.imports);
   }

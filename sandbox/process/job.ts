@@ -95,7 +95,7 @@ export function startJob(task: ProcessTask, sink: Sink, { stdin, tier }: JobOpti
 }
 
 /** The limit of processes is the program's, and so many live beside it. */
-export function withResidents(task: ProcessTask, count: number): ProcessTask {
+function withResidents(task: ProcessTask, count: number): ProcessTask {
   const { pids } = task.limits;
   return pids === undefined ? task : { ...task, limits: { ...task.limits, pids: pids + count } };
 }
