@@ -40,7 +40,7 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
   if (explain === say && !limitsHeld) say((await import('./launcher-note.ts')).launcherNote(declined, process.env));
   const env = { ...callers(process.env), ...given(parsed) };
   const cwd = directory(last(parsed, '--workdir'));
-  let wasEmbedded = false;
+  let wasCold = false;
   const outcome = await runInForeground({
     ...asked,
     args: parsed.args,
@@ -52,14 +52,14 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
     cacheDir: cacheDir(process.env),
     again: (nodeFlags) => [process.execPath, ...nodeFlags, '--', process.argv[1] as string, heldRun, ...words],
     warm: limitsHeld ? undefined : warmRunner(process.env, explain),
-    embedded: () => {
-      wasEmbedded = !limitsHeld;
+    cold: () => {
+      wasCold = !limitsHeld;
     },
     explain,
   });
   if (outcome.message !== undefined) say(outcome.message);
   if (outcome.signal === 'SIGINT') dieOfInterrupt();
-  if (wasEmbedded && wantsDaemon(process.env)) await (await import('./auto-start.ts')).startForNextTime(process.env);
+  if (wasCold && wantsDaemon(process.env)) await (await import('./auto-start.ts')).startForNextTime(process.env);
   return outcome.exitCode;
 }
 

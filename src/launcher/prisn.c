@@ -718,11 +718,12 @@ static void put_limits(struct bytes *to) {
   put(to, "", 1);
 }
 
+/* Those between SIGSYS and SIGRTMIN are libc's own: posix_spawn(3) leaves them ignored, and nobody else may touch them. */
 static void put_ignored(struct bytes *to, uint64_t ignored) {
   const char *comma = "";
-  for (int i = 0; i < 64; i++) {
-    if ((ignored >> i & 1) == 0) continue;
-    put_formatted(to, "%s%d", comma, i + 1);
+  for (int number = 1; number <= 64; number++) {
+    if ((ignored >> (number - 1) & 1) == 0 || (number > SIGSYS && number < SIGRTMIN)) continue;
+    put_formatted(to, "%s%d", comma, number);
     comma = ",";
   }
   put(to, "", 1);
