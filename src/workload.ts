@@ -19,6 +19,7 @@ import type { IsolatePool } from '../sandbox/isolate/pool.ts';
 import { probeTier, startJob } from '../sandbox/process/job.ts';
 import { endLeftover } from '../sandbox/process/leftover.ts';
 import { exitCodes } from './base/exit-codes.ts';
+import { Recent } from './base/recent.ts';
 import type {
   PreparedWorkload,
   ProgramFiles,
@@ -45,6 +46,9 @@ export function createWorkloads(options: WorkloadOptions): Workloads {
   return new LocalWorkloads(options);
 }
 
+/** Programs that are kept in memory. */
+const maxKnown = 64;
+
 /** A program of an isolate runtime, loaded; or what is executed for one of a process runtime. */
 type Way =
   | { readonly kind: 'isolate'; readonly resolved: Resolved; readonly program: Program; readonly calledAs: string }
@@ -56,6 +60,8 @@ class LocalWorkloads implements Workloads {
   readonly #cacheDir: string;
   readonly #base: Readonly<Record<string, string>>;
   readonly #locating: NodeJS.ProcessEnv;
+  /** By revision: programs of isolates. */
+  readonly #known = new Recent<string, Way>(maxKnown);
 
   constructor({ pool, cacheDir, env }: WorkloadOptions) {
     this.#pool = pool;
@@ -92,7 +98,17 @@ class LocalWorkloads implements Workloads {
     return { env: { ...this.#locating, ...this.#base, ...env }, cwd, cacheDir: this.#cacheDir };
   }
 
+  /** A program with a name runs in the same way each time, in an isolate at least: others depend on what is installed. */
   async #choose(program: ProgramFiles | ProgramText, surroundings: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Way> {
+    const revision = 'folder' in program ? program.revision : undefined;
+    const known = revision === undefined ? undefined : this.#known.get(revision);
+    if (known) return known;
+    const way = await this.#findOut(program, surroundings);
+    if (revision !== undefined && way.kind === 'isolate') this.#known.set(revision, way);
+    return way;
+  }
+
+  async #findOut(program: ProgramFiles | ProgramText, surroundings: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Way> {
     const file = 'folder' in program ? join(program.folder, program.entrypoint) : undefined;
     const detection: Detection =
       file === undefined
@@ -118,6 +134,7 @@ class LocalWorkloads implements Workloads {
 
   #startIsolate({ program, calledAs }: Way & { kind: 'isolate' }, workload: Workload, sink: WorkloadSink): RunningWorkload {
     const { args, env, cwd, input, stdin, request, limits, domain } = workload;
+    const revision = 'folder' in workload.program ? workload.program.revision : undefined;
     const task = {
       program,
       calledAs,
@@ -130,7 +147,7 @@ class LocalWorkloads implements Workloads {
       ...(input !== undefined && { input }),
       ...(stdin !== undefined && { stdin: Buffer.from(stdin).toString('utf8') }),
       ...(request !== undefined && { request }),
-      ...(workload.keep !== undefined && { keep: workload.keep }),
+      ...(revision !== undefined && { revision, reuse: workload.reuse === true }),
     };
     // Output is kept by its reader as it comes; only a body waits for a client.
     const keep = (stream: 'stdout' | 'stderr') => (chunk: Uint8Array) => {

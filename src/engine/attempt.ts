@@ -180,7 +180,7 @@ export class Attempts {
       env: { ...spec.env, ...secrets?.env, ...this.#ownEnv(live) },
       cwd,
       ...inputsOf(live, spec),
-      keep: spec.reuse && `${live.deployment}/${live.record.revision}`,
+      reuse: spec.reuse,
       limits: limitsOf(spec),
     });
     const hidden = secrets && mask(secrets.values);
@@ -210,7 +210,9 @@ export class Attempts {
       discardFolder(folder, this.#parts.log);
       await this.#parts.bundles.copyTo(bundle, folder);
     }
-    return known({ folder, entrypoint, runtime });
+    // With its code, since a restore takes numbers of revisions back.
+    const revision = live.deployment && [live.deployment, live.record.revision, bundle, entrypoint, runtime].join(' ');
+    return known({ folder, entrypoint, runtime, revision });
   }
 
   #ownEnv({ id, record, deployment }: Live): Record<string, string> {
