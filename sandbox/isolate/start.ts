@@ -38,5 +38,5 @@ const shortBody = 2 ** 16;
 /** @returns text where each character is one byte below 128, or bytes in a buffer of their own: the whole one behind a view would go along */
 export function bodyOf(body: Uint8Array): string | Uint8Array {
   const isText = body.length <= shortBody && isAscii(body);
-  return isText ? Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1') : body.slice();
+  return isText ? Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1') : new Uint8Array(body);
 }
