@@ -1,5 +1,6 @@
 import { cliStart } from './cli-start.ts';
 import { executions } from './executions.ts';
+import { fn } from './fn.ts';
 import { isolateCold } from './isolate-cold.ts';
 import { isolateVariants } from './isolate-variants.ts';
 import { isolateWarm } from './isolate-warm.ts';
@@ -13,5 +14,6 @@ export const benchmarks: Readonly<Record<string, () => void | Promise<void>>> = 
   'isolate-warm': isolateWarm,
   'isolate-variants': isolateVariants,
   executions,
+  fn,
   store,
 };

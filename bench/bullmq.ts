@@ -3,17 +3,17 @@
  * syncs its file after every command, as prisn does what it accepts. Neither is a dependency: both are fetched into a cache
  * folder when this runs.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { unpackDebian } from '../test/debian.ts';
 import { findProgram } from '../test/machine.ts';
 import { messageOf } from '../src/base/error.ts';
+import { cacheFolder, fetchPackages, freePort } from './fetched.ts';
 import { smoke } from './measure.ts';
 
 const packages = ['bullmq@6.7.0', 'ioredis@5'];
@@ -53,12 +53,10 @@ export class BullMq {
   /** @returns why it is left out, in words, where it cannot be had */
   static async start(): Promise<BullMq | string> {
     if (smoke) return 'a smoke run fetches nothing';
-    const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'prisn-bench');
-    mkdirSync(cache, { recursive: true });
-    const redis = findRedis(cache);
+    const redis = findRedis(cacheFolder());
     if (redis === undefined) return 'no redis-server here, and no Debian package of it could be fetched';
     try {
-      const libraryPath = fetchBullMq(cache);
+      const libraryPath = fetchPackages(packages, 'bullmq');
       const folder = mkdtempSync(join(tmpdir(), 'prisn-bench-redis-'));
       const port = await freePort();
       const flags = [
@@ -126,21 +124,4 @@ function findRedis(cache: string): { file: string; libraries: string } | undefin
   // In Debian redis-server is a link to this file, which goes by the name that it is called by.
   const server = join(folder, 'usr/bin/redis-server');
   return { file: server, libraries: ['x86_64', 'aarch64'].map((cpu) => join(folder, `usr/lib/${cpu}-linux-gnu`)).join(':') };
-}
-
-function fetchBullMq(cache: string): string {
-  const library = join(cache, 'node_modules/bullmq');
-  if (!existsSync(join(cache, 'node_modules/ioredis')))
-    execFileSync('npm', ['install', '--prefix', cache, '--no-save', '--ignore-scripts', ...packages], {
-      stdio: 'ignore',
-    });
-  return library;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  return port;
 }
