@@ -75,7 +75,7 @@ class LocalWorkloads implements Workloads {
   readonly #forks: ForkServers | undefined;
   readonly #log: (fields: object, message: string) => void;
   readonly #cacheDir: string;
-  readonly #loaded = new Recent<Way>(maxLoaded, maxLoadedLength);
+  readonly #loaded = new Recent<string, Way>(maxLoaded, { maxWeight: maxLoadedLength });
   readonly #base: Readonly<Record<string, string>>;
   readonly #locating: NodeJS.ProcessEnv;
 
@@ -118,7 +118,7 @@ class LocalWorkloads implements Workloads {
 
   /** Where an interpreter is may change at any time; what an isolate runs is the program's alone. */
   async #wayOf(program: ProgramFiles | ProgramText, surroundings: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Way> {
-    if (!('isFixed' in program)) return this.#choose(program, surroundings);
+    if (!('folder' in program) || program.revision === undefined) return this.#choose(program, surroundings);
     const key = [program.folder, program.entrypoint, program.runtime].join('\0');
     const kept = this.#loaded.get(key);
     if (kept) return kept;
@@ -153,6 +153,7 @@ class LocalWorkloads implements Workloads {
 
   #startIsolate({ program, calledAs }: Way & { kind: 'isolate' }, workload: Workload, sink: WorkloadSink): RunningWorkload {
     const { args, env, cwd, input, stdin, request, limits, domain } = workload;
+    const revision = 'folder' in workload.program ? workload.program.revision : undefined;
     const task = {
       program,
       calledAs,
@@ -165,7 +166,7 @@ class LocalWorkloads implements Workloads {
       ...(input !== undefined && { input }),
       ...(stdin !== undefined && { stdin: Buffer.from(stdin).toString('utf8') }),
       ...(request !== undefined && { request }),
-      ...(workload.keep !== undefined && { keep: workload.keep }),
+      ...(revision !== undefined && { revision, reuse: workload.reuse === true }),
     };
     // Output is kept by its reader as it comes; only a body waits for a client.
     const keep = (stream: 'stdout' | 'stderr') => (chunk: Uint8Array) => {

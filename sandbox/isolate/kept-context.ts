@@ -49,7 +49,7 @@ export interface ContextEvents {
 /** A body or an input, as it goes in. */
 function contentOf({ body, input }: CallOrder): ivm.Transferable {
   if (body instanceof Uint8Array)
-    return new ivm.ExternalCopy(body.slice().buffer).copyInto({ release: true }) as ivm.Transferable;
+    return new ivm.ExternalCopy(new Uint8Array(body).buffer).copyInto({ release: true }) as ivm.Transferable;
   return body ?? input;
 }
 

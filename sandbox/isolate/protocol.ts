@@ -5,9 +5,9 @@
  * What programs tell travels in batches: a short program's output and its end are one message.
  */
 import type { Outcome } from '../../src/model/outcome.ts';
-import type { FunctionHead, IsolateTask } from '../../src/model/task.ts';
+import type { FunctionHead, IsolateTask, Program } from '../../src/model/task.ts';
 
-/** A program as a thread gets it. */
+/** A task as a thread gets it. */
 export interface Order {
   readonly task: IsolateTask;
   /** Whether somebody can be asked for standard input. */
@@ -26,12 +26,21 @@ export interface CallOrder {
   readonly input?: string | undefined;
 }
 
+/** An order as it is sent: without its program where the thread has that, by a number. */
+export interface SentOrder extends Omit<Order, 'task'> {
+  readonly task: Omit<IsolateTask, 'program'> & { readonly program: Program | number };
+}
+
+/**
+ * Programs, kept ones and calls have numbers each of their own kind. A `program` comes again and again; one to `keep` stays in
+ * contexts of its own, for calls, until it is to `drop`.
+ */
 export type ToWorker = { readonly id: number } & (
-  | { readonly type: 'run'; readonly order: Order }
-  /** A program that is to be kept, under a number of its own for its calls. */
-  | { readonly type: 'keep'; readonly order: Order }
+  | { readonly type: 'program'; readonly program: Program }
+  | { readonly type: 'forgetProgram' }
+  | { readonly type: 'run'; readonly order: SentOrder }
+  | { readonly type: 'keep'; readonly order: SentOrder }
   | { readonly type: 'call'; readonly kept: number; readonly call: CallOrder }
-  /** No calls of it come any more. */
   | { readonly type: 'drop' }
   | { readonly type: 'end'; readonly outcome: Outcome }
   | Answer

@@ -188,7 +188,7 @@ export class Session {
   }
 
   #boot(): void {
-    const room = this.#options.rooms.take(this.#task.limits.memoryBytes);
+    const room = this.#options.rooms.take(this.#task.limits.memoryBytes, this.#task.revision);
     this.#room = room;
     const start = startOf(this.#task, this.#io.colors, this.#options.calls !== undefined);
     this.#guest = room.enter(this.#host.functions, start, this.#options.blocking, this.#io.gate);

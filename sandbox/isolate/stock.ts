@@ -1,7 +1,8 @@
 /**
  * The isolates of a thread that wait for a program.
  *
- * To make an isolate costs 1.5 ms, a fresh context in one that is there 0.5. A program that ended in order leaves its
+ * To make an isolate costs 1.5 ms, a fresh context in one that is there 0.5. And V8 keeps what it has compiled in an isolate
+ * (330 kB of source: 22 ms the first time, 0.3 then), so a program gets one that has run it, where there is one. A program that ended in order leaves its
  * isolate for the next one (`cell.ts` has what that may see of it), and while the thread has nothing else to do, the
  * next context is made ready in it. An isolate is let go after a number of programs, as its memory does not all come back,
  * or when a program has left much of it in use.
@@ -45,10 +46,22 @@ export class Stock implements Rooms {
     return this.#made;
   }
 
-  take(heapBytes = defaultHeapBytes): Room {
-    if (heapBytes === defaultHeapBytes) return this.#ready.pop() ?? this.#cell().open();
+  take(heapBytes = defaultHeapBytes, revision?: string): Room {
+    if (heapBytes === defaultHeapBytes) {
+      const room = (revision !== undefined && this.#knowing(revision)) || (this.#ready.pop() ?? this.#cell().open());
+      if (revision !== undefined) room.cell.note(revision);
+      return room;
+    }
     this.#made++;
     return new Cell(this.#prelude, heapBytes).open();
+  }
+
+  /** One in an isolate that has run the program before, and compiles it in no time. */
+  #knowing(revision: string): Room | undefined {
+    const ready = this.#ready.findLastIndex(({ cell }) => cell.knows(revision));
+    if (ready >= 0) return this.#ready.splice(ready, 1)[0];
+    const idle = this.#idle.findLastIndex((cell) => cell.knows(revision));
+    return idle < 0 ? undefined : this.#idle.splice(idle, 1)[0]?.open();
   }
 
   giveBack(room: Room, inOrder: boolean): void {

@@ -11,10 +11,11 @@ import { messageOf } from '../../src/base/error.ts';
 import { exitCodes } from '../../src/base/exit-codes.ts';
 import { giveMemoryBack, QuietWatch } from '../../src/base/give-back.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
+import type { Program } from '../../src/model/task.ts';
 import { KeptPrograms } from './kept-programs.ts';
 import { Link } from './link.ts';
 import { preludeOf } from './prelude.ts';
-import type { FromWorker, Order, Report, ToWorker } from './protocol.ts';
+import type { FromWorker, Order, Report, SentOrder, ToWorker } from './protocol.ts';
 import { Session } from './session.ts';
 import { Stock } from './stock.ts';
 import { Told } from './told.ts';
@@ -35,7 +36,7 @@ const youthMs = 3;
 /** After so long without a program, memory goes back. */
 const quietMs = 5000;
 
-interface Program {
+interface Running {
   readonly session: Session;
   readonly told: Told;
 }
@@ -49,9 +50,11 @@ export default function serve({ fd, snapshot }: ThreadStart): Promise<never> {
 class Thread {
   readonly #stock: Stock;
   readonly #link: Link<FromWorker, ToWorker>;
-  readonly #programs = new Map<number, Program>();
+  readonly #programs = new Map<number, Running>();
   readonly #line = new Map<number, Order>();
   readonly #kept: KeptPrograms;
+  /** Programs that come again and again. */
+  readonly #known = new Map<number, Program>();
   #young = 0;
   readonly #quiet = new QuietWatch(quietMs, () => this.#trim());
   readonly ended = new Promise<never>(() => {});
@@ -65,12 +68,18 @@ class Thread {
   #hear(message: ToWorker): void {
     const { id } = message;
     switch (message.type) {
+      case 'program':
+        this.#known.set(id, message.program);
+        return;
+      case 'forgetProgram':
+        this.#known.delete(id);
+        return;
       case 'run':
         this.#quiet.touch();
-        this.#line.set(id, message.order);
+        this.#line.set(id, this.#whole(message.order));
         return this.#advance();
       case 'keep':
-        return this.#kept.keep(id, message.order);
+        return this.#kept.keep(id, this.#whole(message.order));
       case 'call':
         this.#quiet.touch();
         return this.#kept.call(id, message.kept, message.call);
@@ -81,6 +90,12 @@ class Thread {
       default:
         if (!this.#kept.hear(id, message)) this.#programs.get(id)?.told.hear(message);
     }
+  }
+
+  #whole({ task, ...rest }: SentOrder): Order {
+    const program = typeof task.program === 'number' ? this.#known.get(task.program) : task.program;
+    if (!program) throw new TypeError('an order names a program that was not sent');
+    return { ...rest, task: { ...task, program } };
   }
 
   #end(id: number, outcome: Outcome): void {

@@ -184,7 +184,7 @@ export class Attempts {
       env: { ...spec.env, ...secrets?.env, ...this.#ownEnv(live) },
       cwd,
       ...inputsOf(live, spec),
-      keep: spec.reuse && `${live.deployment}/${live.record.revision}`,
+      reuse: spec.reuse,
       limits: limitsOf(spec),
     });
     const hidden = secrets && mask(secrets.values);
@@ -203,7 +203,7 @@ export class Attempts {
 
   /** An isolate has no file system: no folder is made for what runs in one. */
   #programOf(live: Live, { program }: ExecutionSpec, folder: string): ProgramFiles | ProgramText | Promise<ProgramFiles> {
-    if (live.kind === 'isolate') return filesOf(program, this.#parts.bundles);
+    if (live.kind === 'isolate') return filesOf(program, this.#parts.bundles, ownerOf(live));
     if ('bundle' in program) return this.#copyTo(folder, program);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return program;
@@ -231,6 +231,10 @@ export class Attempts {
       PRISN_DATA: data,
     });
   }
+}
+
+function ownerOf({ deployment, record }: Live): string {
+  return deployment === undefined ? '' : `${deployment} ${record.revision}`;
 }
 
 /** A process has the body of a request as its standard input (RFC 3875, 4.2). */

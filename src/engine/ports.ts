@@ -17,8 +17,8 @@ export interface ProgramFiles {
   readonly entrypoint: string;
   /** Id or alias; by the file without. */
   readonly runtime?: string;
-  /** No file in the folder ever changes, so what was found out about the program once stays true. */
-  readonly isFixed?: true;
+  /** Names all of this for good: the same name is the same program. */
+  readonly revision?: string;
 }
 
 /** A program as text, with the runtime that reads it. */
@@ -52,8 +52,8 @@ export interface Workload {
   readonly stdin?: Uint8Array;
   /** For a program that answers HTTP: it is called with this request, whose body a process has as `stdin` too. */
   readonly request?: FunctionRequest;
-  /** Names the program, so that its context may be kept for the next workload of that name. Isolates only. */
-  readonly keep?: string;
+  /** Keeps its context for the next workload of the same program and surroundings. Only with a `revision`, and in isolates. */
+  readonly reuse?: boolean;
   readonly limits: Limits;
 }
 

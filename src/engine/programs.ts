@@ -9,12 +9,19 @@ const maxKept = 10_000;
 
 /**
  * A program where it is stored, which nothing may run that could write there.
+ * @param owner tells apart what has the same code
  * @throws PrisnError `not_found` for a bundle that is not there
  */
-export function filesOf(program: ExecutionSpec['program'], bundles: Pick<BundleStore, 'open'>): ProgramFiles | ProgramText {
+export function filesOf(
+  program: ExecutionSpec['program'],
+  bundles: Pick<BundleStore, 'open'>,
+  owner = '',
+): ProgramFiles | ProgramText {
   if ('source' in program) return program;
   const { bundle, entrypoint, runtime } = program;
-  return known({ folder: bundles.open(bundle), entrypoint, runtime, isFixed: true });
+  // With its code, since a restore takes numbers of revisions back.
+  const revision = [owner, bundle, entrypoint, runtime].join(' ');
+  return known({ folder: bundles.open(bundle), entrypoint, runtime, revision });
 }
 
 export class Programs {

@@ -151,6 +151,8 @@ describe('a program whose host is lost', () => {
 
   test('has a short while to end, in which the next program gets another host', async () => {
     const pool = newPool();
+    // The timeout below counts from here on, the neighbour's wait from the start of its host.
+    await run(pool, '1');
     const neighbour = run(pool, "setTimeout(() => console.log('done'), 1000)");
     await run(pool, stuck, { timeoutMs: 300 });
     assert.equal((await run(pool, 'console.log("again")')).stdout, 'again\n');

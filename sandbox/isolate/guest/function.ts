@@ -12,27 +12,19 @@
 import { callable, hasFetch } from './callable.ts';
 import { host, type Request as Received } from './host.ts';
 import { startInfo } from './process.ts';
-import { bytesOfPiece } from './web/body.ts';
-import { decodeUtf8, encodeUtf8 } from './web/encoding.ts';
-import { sortedPairs } from './web/headers.ts';
-import { type Request, requestOf } from './web/request.ts';
-import { Response, type ResponseState, responseState } from './web/response.ts';
-import { URLSearchParams } from './web/url-search-params.ts';
+import { isResponse } from './web/is-response.ts';
 
 /** Taken before the program can replace them. */
 const { parse, stringify } = JSON;
 
 type Handler = (...args: unknown[]) => unknown;
 
-/** Bytes of a body that go to the host at once. */
-const pieceBytes = 256 * 2 ** 10;
-/** Characters of headers that are no matter. */
-const plainLength = 2 ** 14;
+const exchange = () => require('./exchange.ts') as typeof import('./exchange.ts');
 
 export async function answer(main: unknown, received: Received): Promise<void> {
   if (hasFetch(main)) {
     const value: unknown = await Reflect.apply(main.fetch, main, requestArguments(received));
-    if (responseState(value)) return send(value as Response, received.method);
+    if (isResponse(value)) return exchange().sendResponse(value, received.method);
     throw new TypeError(`fetch of the default export must return a Response, and returned ${nameOf(value)}`);
   }
   const handler = callable(main);
@@ -51,11 +43,8 @@ export async function answerInTime(main: unknown, received: Received): Promise<v
   for (let work = background.shift(); work; work = background.shift()) await work;
 }
 
-function requestArguments({ method, url, headers, body }: Received): readonly [Request, object, object] {
-  const carries = body.length > 0 && method !== 'GET' && method !== 'HEAD';
-  const bytes = typeof body === 'string' ? encodeUtf8(body) : (body as Uint8Array<ArrayBuffer>);
-  const request = requestOf(method, url, headers, carries ? bytes : undefined);
-  return [request, { ...startInfo().env }, { waitUntil }];
+function requestArguments(received: Received): readonly [object, object, object] {
+  return [exchange().requestFrom(received), { ...startInfo().env }, { waitUntil }];
 }
 
 /** A rejection that nobody handles ends the run as anywhere. */
@@ -86,7 +75,7 @@ async function answerInput(main: Handler, received: Received): Promise<void> {
   const parsed = inputOf(received);
   if ('wrong' in parsed) {
     const message = `the body is not JSON, as its Content-Type says (${parsed.wrong})`;
-    return send(Response.json({ error: 'Bad Request', code: 'usage', message }, { status: 400 }), received.method);
+    return exchange().sendJson(stringify({ error: 'Bad Request', code: 'usage', message }), 400, received.method);
   }
   const { argv, env } = startInfo();
   return sendValue(await main(parsed.input, { args: argv.slice(2), env, waitUntil }), received.method);
@@ -94,8 +83,11 @@ async function answerInput(main: Handler, received: Received): Promise<void> {
 
 /** The body: JSON where it is some, else its text. Without one, the parameters of the URL. */
 function inputOf({ headers, body, url }: Received): { readonly input: unknown } | { readonly wrong: string } {
-  if (body.length === 0) return { input: parametersOf(url) };
-  const text = typeof body === 'string' ? body : decodeUtf8(body, true);
+  if (body.length === 0) {
+    const query = /\?([^#]*)/.exec(url)?.[1] ?? '';
+    return { input: query === '' ? undefined : exchange().parametersOf(query) };
+  }
+  const text = typeof body === 'string' ? body : exchange().decodeUtf8(body, true);
   try {
     return { input: parse(text) };
   } catch (error) {
@@ -104,68 +96,18 @@ function inputOf({ headers, body, url }: Received): { readonly input: unknown } 
   }
 }
 
-/** By name; of one that is there more than once, all. */
-function parametersOf(url: string): object | undefined {
-  const query = /\?([^#]*)/.exec(url)?.[1] ?? '';
-  if (query === '') return undefined;
-  const parameters = new URLSearchParams(query);
-  const pairs = [...(parameters as unknown as Iterable<[string, string]>)].map(([name]) => {
-    const values = parameters.getAll(name);
-    return [name, values.length === 1 ? values[0] : values] as const;
-  });
-  return Object.fromEntries(pairs);
-}
+/** Characters of JSON that are handed over at once. */
+const shortJson = 256 * 2 ** 10;
 
 async function sendValue(value: unknown, method: string): Promise<void> {
-  if (responseState(value)) return send(value as Response, method);
+  if (isResponse(value)) return exchange().sendResponse(value, method);
   if (value === undefined) return host.respond(204, '[]', '');
   const json = stringify(value) as string | undefined;
   if (json === undefined) throw new TypeError(`the default export returned ${nameOf(value)}, which JSON cannot hold`);
-  if (method !== 'HEAD' && json.length <= pieceBytes) return host.respond(200, undefined, json);
-  return send(new Response(json, { headers: { 'content-type': 'application/json' } }), method);
+  if (method === 'HEAD' || json.length > shortJson) return exchange().sendJson(json, 200, method);
+  host.respond(200, undefined, json);
 }
 
 function nameOf(value: unknown): string {
   return value === null ? 'null' : typeof value === 'object' ? 'another object' : typeof value;
-}
-
-async function send(response: Response, method: string): Promise<void> {
-  const state = responseState(response) as ResponseState;
-  if (state.status === 0) throw new TypeError('the default export returned Response.error()');
-  if (state.body?.used) throw new TypeError('the default export returned a Response whose body has been read');
-  if (state.body?.failure) throw state.body.failure;
-  const headers = stringify(headersOf(state));
-  const { body } = state;
-  if (body) body.used = true;
-  if (method !== 'HEAD' && body && !body.pieces && body.bytes.length <= pieceBytes && isPlain(headers))
-    return host.respond(state.status, headers, own(body.bytes));
-  host.head(state.status, headers);
-  if (body && method !== 'HEAD') {
-    if (body.pieces) for await (const piece of body.pieces) sendBytes(bytesOfPiece(piece));
-    else sendBytes(body.bytes);
-  }
-  host.body(new Uint8Array());
-}
-
-/** Whether the host takes these headers for sure; what is wrong with others is told by `head`. */
-function isPlain(headers: string): boolean {
-  return headers.length <= plainLength && !/[^\x20-\x7e\x80-\xff]|\\[^"\\]/.test(headers);
-}
-
-/** With its length, where that is known. What the program fetched is decoded by now, whatever its headers say. */
-function headersOf({ headers, body, url }: ResponseState): [string, string][] {
-  const stale = new Set(['content-length', 'transfer-encoding', ...(url === '' ? [] : ['content-encoding'])]);
-  const known = body !== null && !body.pieces;
-  const kept = sortedPairs(headers).filter(([name]) => !((known || url !== '') && stale.has(name)));
-  return known ? [...kept, ['content-length', String(body.bytes.length)]] : kept;
-}
-
-/** In a buffer of its own, as `sendBytes` has it. */
-function own(bytes: Uint8Array): Uint8Array {
-  return bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
-}
-
-/** Each piece in a buffer of its own: the whole one behind a view would go along. */
-function sendBytes(bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; at += pieceBytes) host.body(bytes.slice(at, at + pieceBytes));
 }
