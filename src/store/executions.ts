@@ -196,7 +196,7 @@ export class Executions {
         expect: [{ key: recordKey(id), revision: null }],
         put: [...batch.put, ...indexKeys(execution, 'all').map((row) => ({ key: row, value: new Uint8Array() }))],
       },
-      { durable: false },
+      { durable: false, lazy: true },
     );
   }
 
