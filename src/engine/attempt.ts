@@ -6,7 +6,7 @@
  * folder, secrets, mask   ┼▶ start ─▶ output into the log while it runs ─▶ outcome
  * prepared by the sandbox ┘
  * ```
- * Nothing starts before the store knows that it does: a daemon that is killed leaves no run that its successor would
+ * Nothing starts before the store knows that it does (where a slot is free, from its acceptance on): a daemon that is killed leaves no run that its successor would
  * take for one that never began. A program that went down with its host through no fault of its own, and did nothing
  * outside yet, runs again at once.
  */
@@ -85,15 +85,18 @@ export class Attempts {
 
   /** @throws PrisnError when the store was given up before the start was written */
   async run(live: Live): Promise<AttemptEnd> {
-    const { clock, log } = this.#parts;
+    const { clock, log, logs } = this.#parts;
     const queuedMs = clock.elapsed() - live.waitingSince;
-    let written = this.#writeRunning(live);
+    let written = live.record.status === 'Running' ? Promise.resolve() : this.#writeRunning(live);
     for (let rerun = 0; ; rerun++) {
       const end = await this.#once(live, queuedMs, written);
       written = Promise.resolve();
       if (!end.outcome.blameless || rerun === mostReruns || live.stopCause) return end;
       log.info({ id: live.id, why: end.outcome.message }, 'an execution that went down with its host is run again');
       await end.output?.end();
+      // It may say nothing this time.
+      await logs.release(attemptId(live.id, live.record.attempt));
+      await logs.delete(attemptId(live.id, live.record.attempt));
     }
   }
 
@@ -106,8 +109,7 @@ export class Attempts {
   }
 
   async #writeRunning(live: Live): Promise<void> {
-    const started_at = new Date(this.#parts.clock.now()).toISOString();
-    const running: Execution = known({ ...live.record, status: 'Running', started_at, error: undefined });
+    const running = runningRecord(live.record, this.#parts.clock.now());
     live.record = running;
     if (!live.call) await this.#journal.update(live, running);
   }
@@ -235,6 +237,11 @@ export class Attempts {
 
 function ownerOf({ deployment, record }: Live): string {
   return deployment === undefined ? '' : `${deployment} ${record.revision}`;
+}
+
+/** The record of one that starts. */
+export function runningRecord({ error: _, ...record }: Execution, nowMs: number): Execution {
+  return { ...record, status: 'Running', started_at: new Date(nowMs).toISOString() };
 }
 
 /** A process has the body of a request as its standard input (RFC 3875, 4.2). */

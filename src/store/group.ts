@@ -1,6 +1,7 @@
 /**
  * Group commit: batches that arrive while one is being synced form the next group, which one sync makes durable.
- * There is no delay; a lone writer waits for its own sync only.
+ * There is no delay; a lone writer waits for its own sync only. Only what nobody waits for stays a few milliseconds, or until
+ * another comes along.
  *
  * ```
  * write ─┐             ┌ conditions, counters: decided in order of arrival
@@ -16,6 +17,9 @@ const maxGroupBytes = 2 ** 20;
 /** Writers that nothing else holds back are refused beyond this. */
 const maxQueuedBytes = 64 * 2 ** 20;
 
+/** How long a write that nobody waits for may wait for others. */
+const lazyMs = 10;
+
 export interface Write {
   readonly batch: Batch;
   readonly durable: boolean;
@@ -29,13 +33,15 @@ export class GroupCommit {
   readonly #queue: Write[] = [];
   #queuedBytes = 0;
   #draining: Promise<void> | undefined;
+  #lingering: NodeJS.Timeout | undefined;
 
   /** @param commit settles every write of its group and never rejects */
   constructor(commit: (group: readonly Write[]) => Promise<void>) {
     this.#commit = commit;
   }
 
-  add(batch: Batch, durable: boolean): Promise<number> {
+  /** @param isLazy nobody waits for it; it is written with the next one that somebody waits for, or soon */
+  add(batch: Batch, durable: boolean, isLazy = false): Promise<number> {
     const bytes = sizeOf(batch);
     if (this.#queuedBytes + bytes > maxQueuedBytes)
       return Promise.reject(
@@ -44,13 +50,21 @@ export class GroupCommit {
     this.#queuedBytes += bytes;
     return new Promise((resolve, reject) => {
       this.#queue.push({ batch, durable, bytes, resolve, reject });
-      this.#draining ??= this.#drain();
+      if (isLazy && !this.#draining) this.#lingering ??= setTimeout(() => this.#begin(), lazyMs);
+      else this.#begin();
     });
   }
 
   /** Resolves when nothing is waiting. */
   async idle(): Promise<void> {
+    if (this.#lingering) this.#begin();
     while (this.#draining) await this.#draining;
+  }
+
+  #begin(): void {
+    clearTimeout(this.#lingering);
+    this.#lingering = undefined;
+    this.#draining ??= this.#drain();
   }
 
   async #drain(): Promise<void> {

@@ -11,7 +11,16 @@ import { join } from 'node:path';
 import { PrisnError, messageOf } from '../base/error.ts';
 import { frame, unframe } from './frame.ts';
 import { GroupCommit, counterValue, planGroup, type Plan, type Present, type Write } from './group.ts';
-import { checkBatch, checkKey, type Batch, type Entry, type KeyValue, type Range, type Stored } from './key-value.ts';
+import {
+  checkBatch,
+  checkKey,
+  type Batch,
+  type Entry,
+  type KeyValue,
+  type Range,
+  type Stored,
+  type WriteOptions,
+} from './key-value.ts';
 import {
   bytesOfTables,
   failureOf,
@@ -121,10 +130,10 @@ export class LevelStore implements KeyValue {
     return found.map((framed, i) => framed && this.#unframe(keys[i] ?? '', framed, skipDamaged));
   }
 
-  async write(batch: Batch, { durable }: { durable: boolean }): Promise<number> {
+  async write(batch: Batch, { durable, lazy = false }: WriteOptions): Promise<number> {
     checkBatch(batch);
     if (this.#closing) throw new PrisnError('unavailable', 'the store is closed');
-    return this.#commits.add(batch, durable);
+    return this.#commits.add(batch, durable, lazy);
   }
 
   async *range({ prefix, after = '', before, reverse = false, limit = -1, skipDamaged = false }: Range): AsyncGenerator<Entry> {
