@@ -24,10 +24,8 @@ const turns = 15;
 const looks = 4;
 const retention = 500;
 
-const command = [
-  process.execPath,
-  ...['--max-old-space-size=64', '--max-semi-space-size=4', '--', join(root, 'dist/prisn.cjs')],
-] as const;
+const smallHeap = ['--max-old-space-size=64', '--max-semi-space-size=4'];
+const command = [process.execPath, ...smallHeap, '--', join(root, 'dist/prisn.cjs')] as const;
 
 /** Of the server: the daemon, and all that is below it. */
 interface Footprint {
