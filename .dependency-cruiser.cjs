@@ -54,9 +54,12 @@ module.exports = {
     },
     layer('workload', 'src/workload.ts', ['src/base/', 'src/model/', 'src/engine/ports.ts', 'runtimes/', 'sandbox/']),
     layer('foreground', 'src/foreground.ts', ['src/base/', 'src/model/', 'runtimes/', 'sandbox/']),
+    layer('launch', 'src/(launch|stub-node).ts', ['src/base/', 'src/model/', 'runtimes/', 'sandbox/process/launch.ts']),
     layer('daemon', 'src/daemon', ['src/(?!cli/|foreground)', 'runtimes/', 'sandbox/']),
+    layer('load', 'src/load/', ['src/base/']),
     layer('cli', 'src/cli/', [
       'src/base/',
+      'src/load/',
       'src/model/',
       'src/foreground.ts',
       'src/client/',
@@ -110,7 +113,14 @@ module.exports = {
     door('level', 'node_modules/(level|classic-level)/', ['src/store/']),
     door('fastify', 'node_modules/(fastify|@fastify)/', ['src/api/']),
     door('prom-client', 'node_modules/prom-client/', ['src/metrics/']),
-    door('processes', '^(node:)?child_process$', ['sandbox/', 'runtimes/', 'src/store/lock.ts', 'src/cli/server-process.ts']),
+    door('hdr-histogram-js', 'node_modules/hdr-histogram-js/', ['src/load/']),
+    door('processes', '^(node:)?child_process$', [
+      'sandbox/',
+      'runtimes/',
+      'src/store/lock.ts',
+      'src/cli/server-process.ts',
+      'src/load/',
+    ]),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

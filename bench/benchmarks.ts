@@ -1,6 +1,7 @@
 import { cliStart } from './cli-start.ts';
 import { executions } from './executions.ts';
 import { idle } from './idle.ts';
+import { fn } from './fn.ts';
 import { isolateCold } from './isolate-cold.ts';
 import { isolateVariants } from './isolate-variants.ts';
 import { isolateWarm } from './isolate-warm.ts';
@@ -17,5 +18,6 @@ export const benchmarks: Readonly<Record<string, () => void | Promise<void>>> = 
   executions,
   'light-tasks': lightTasks,
   idle,
+  fn,
   store,
 };

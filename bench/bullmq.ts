@@ -7,14 +7,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { unpackDebian } from '../test/debian.ts';
 import { findProgram } from '../test/machine.ts';
 import { messageOf } from '../src/base/error.ts';
-import { cacheFolder, fetchPackages } from './cache.ts';
+import { cacheFolder, fetchPackages, freePort } from './cache.ts';
 import { smoke } from './measure.ts';
 
 const packages = ['bullmq@6.7.0', 'ioredis@5'];
@@ -125,12 +124,4 @@ function findRedis(cache: string): { file: string; libraries: string } | undefin
   // In Debian redis-server is a link to this file, which goes by the name that it is called by.
   const server = join(folder, 'usr/bin/redis-server');
   return { file: server, libraries: ['x86_64', 'aarch64'].map((cpu) => join(folder, `usr/lib/${cpu}-linux-gnu`)).join(':') };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  return port;
 }

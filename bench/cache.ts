@@ -1,4 +1,6 @@
 /** What benchmarks compare with and prisn has no use for: fetched into a cache folder when they run, never a dependency. */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -26,4 +28,12 @@ export function fetchPackages(name: string, packages: readonly string[]): string
     execFileSync('npm', ['install', '--prefix', folder, '--no-save', '--ignore-scripts', ...packages], { stdio: 'ignore' });
   }
   return modules;
+}
+
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  return port;
 }

@@ -42,6 +42,10 @@ export class BenchDaemon {
     return this.#child.pid ?? 0;
   }
 
+  get port(): number {
+    return this.#port;
+  }
+
   /** @returns the parsed answer @throws Error for a status of 400 or more */
   ask(method: string, path: string, body?: object): Promise<unknown> {
     return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 /**
- * Builds `dist`: every source translated by tsc, the guest's prelude as one script with V8's code cache, and the start
- * path of the CLI and its commands as a CommonJS file each (loading a graph of ES modules costs 6 and 11 ms more).
+ * Builds `dist`: every source translated by tsc, the guest's prelude as one script with V8's code cache, the start path of
+ * the CLI and its commands as a CommonJS file each (loading a graph of ES modules costs 6 and 11 ms more), and the launcher.
  *
  * Plain JavaScript: npm starts it on whatever Node is there, before anything is built.
  */
@@ -10,6 +10,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleCli, keepCode } from './bundles.js';
+import { buildLauncher } from './launcher.js';
 
 if (Number.parseInt(process.versions.node, 10) < 24) {
   console.error(`prisn: needs Node 24 or newer here, and this is ${process.version}; install one and type npm install again`);
@@ -29,6 +30,8 @@ try {
   await bundlePrelude();
   await bundleCli(root, staging);
   writeFileSync(join(staging, 'isolated-vm.cjs'), isolatedVm());
+  const lacking = await buildLauncher(root, staging);
+  if (lacking !== undefined) console.log(`prisn: runs start by Node alone: ${lacking}`);
   // A prisn that runs may write into its compile cache at this moment, so the old one goes by its name first.
   if (existsSync(dist)) renameSync(dist, `${staging}.old`);
   renameSync(staging, dist);
@@ -59,7 +62,7 @@ function translate() {
 }
 
 function copyAssets() {
-  for (const file of globSync('{src,runtimes,sandbox}/**/*.{py,sh,c}', { cwd: root })) {
+  for (const file of globSync('{src,runtimes,sandbox}/**/*.{py,sh}', { cwd: root })) {
     mkdirSync(dirname(join(staging, file)), { recursive: true });
     cpSync(join(root, file), join(staging, file));
   }

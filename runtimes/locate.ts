@@ -24,6 +24,8 @@ export interface Located {
 export interface LocateContext extends Surroundings {
   /** Absolute path; need not exist. */
   readonly cacheDir: string;
+  /** No version manager is asked, which takes a process: without a kept answer its shim itself is the answer. */
+  readonly keptOnly?: boolean;
 }
 
 /**
@@ -34,7 +36,7 @@ export function locate(runtime: ProcessRuntime, context: LocateContext, commands
   const found = inEnvironment(runtime, context, commands) ?? search(commands, context);
   if (found) {
     if (!isShim(found.file)) return found;
-    const { file, manager } = resolveShim(found.file, context, context.cacheDir);
+    const { file, manager } = resolveShim(found.file, context, context.cacheDir, context.keptOnly);
     return { file, source: manager ?? found.source };
   }
   if (runtime.fallback !== undefined) return { file: runtime.fallback, source: 'prisn' };

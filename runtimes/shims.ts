@@ -89,6 +89,7 @@ export function isShim(file: string): boolean {
 /**
  * What a shim would start in these surroundings.
  * @param shim absolute path
+ * @param keptOnly whether the manager is not asked, and `shim` the answer where none is kept
  * @returns the interpreter's absolute path, links in it not resolved; `shim` itself where only that can tell
  * @throws PrisnError `no_runtime` with the manager's own words when it finds nothing to start
  */
@@ -96,6 +97,7 @@ export function resolveShim(
   shim: string,
   surroundings: Surroundings,
   cacheDir: string,
+  keptOnly = false,
 ): { file: string; manager: string | undefined } {
   const found = managerOf(shim, surroundings);
   if (!found) return { file: shim, manager: undefined };
@@ -103,6 +105,7 @@ export function resolveShim(
   const key = keyOf(shim, manager, surroundings);
   const known = recall(cacheDir, key);
   if (known !== undefined) return { file: known, manager: manager.name };
+  if (keptOnly) return { file: shim, manager: undefined };
   const answer = manager.ask(tool, basename(shim), surroundings);
   if (answer !== undefined && !(isExecutable(answer) && dirname(answer) !== dirname(shim)))
     throw new PrisnError(

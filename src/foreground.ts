@@ -41,8 +41,8 @@ export interface ForegroundRun {
   readonly again: (nodeFlags: readonly string[]) => readonly [file: string, ...args: string[]];
   /** Runs a program in an isolate that the daemon holds; absent where there is none. */
   readonly warm: WarmRunner | undefined;
-  /** Hears that the program is about to run in an isolate of this very process. */
-  readonly embedded: () => void;
+  /** Hears that the program is about to start in a way in which a daemon would have been faster. */
+  readonly cold: () => void;
   /** Hears what is run, how and why. */
   readonly explain: (line: string) => void;
 }
@@ -114,6 +114,7 @@ async function runProcess(run: ForegroundRun, detection: Detection, importsTypeS
   const preload = isFileForNode ? await preloadOf(program.file, input, importsTypeScript) : undefined;
   const command = await commandFor(detection, program, run.args, { env, cwd, cacheDir }, preload);
   run.explain(`${detection.runtime.id} (${detection.how}): ${command.file} (${command.source})`);
+  if (detection.runtime.id === 'python3' && 'file' in program && !needsHolder(run)) run.cold();
   return startProcess(run, { file: command.file, args: command.args, env: { ...env, ...command.env }, cwd });
 }
 
@@ -172,7 +173,7 @@ async function runIsolate(run: ForegroundRun, program: Program, calledAs: string
   const { isolateFlags, mayHoldIsolates } = await import('../sandbox/isolate/flags.ts');
   if (!mayHoldIsolates()) return runAgain(run, 'this node must be started anew to hold an isolate', isolateFlags());
   ignoreSignals(run);
-  run.embedded();
+  run.cold();
   const { runEmbedded } = await import('../sandbox/isolate/embedded.ts');
   return runEmbedded(task);
 }

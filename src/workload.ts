@@ -16,9 +16,12 @@ import { nodePreload } from '../runtimes/javascript/node-preload.ts';
 import { locate } from '../runtimes/locate.ts';
 import { managerVariables } from '../runtimes/manager-variables.ts';
 import type { IsolatePool } from '../sandbox/isolate/pool.ts';
-import { probeTier, startJob } from '../sandbox/process/job.ts';
+import { startForkedJob } from '../sandbox/process/fork-job.ts';
+import type { ForkServers } from '../sandbox/process/fork-servers.ts';
+import { type JobRunning, probeTier, startJob } from '../sandbox/process/job.ts';
 import { endLeftover } from '../sandbox/process/leftover.ts';
 import { exitCodes } from './base/exit-codes.ts';
+import { Recent } from './base/recent.ts';
 import type {
   PreparedWorkload,
   ProgramFiles,
@@ -31,14 +34,18 @@ import type {
 } from './engine/ports.ts';
 import type { Detection, ProcessRuntime } from './model/runtime.ts';
 import { checkLimits } from './model/limits.ts';
-import type { FunctionRequest, Program } from './model/task.ts';
+import type { FunctionRequest, ProcessTask, Program } from './model/task.ts';
 
 export interface WorkloadOptions {
   readonly pool: IsolatePool;
+  /** Warm interpreters; without them each program starts its own. */
+  readonly forks?: ForkServers;
   /** Absolute path of the folder for what is worth keeping: verdicts on programs, answers of version managers. */
   readonly cacheDir: string;
   /** The daemon's own environment, of which a few names are taken. */
   readonly env: NodeJS.ProcessEnv;
+  /** Is told why a program that might be forked is not. */
+  readonly log?: (fields: object, message: string) => void;
 }
 
 export function createWorkloads(options: WorkloadOptions): Workloads {
@@ -51,14 +58,31 @@ type Way =
   | { readonly kind: 'fails'; readonly resolved: Resolved; readonly message: string }
   | { readonly kind: 'process'; readonly resolved: Resolved; readonly detection: Detection; readonly typescript: boolean };
 
+interface Job {
+  readonly detection: Detection;
+  readonly task: ProcessTask;
+  readonly domain: string;
+  readonly sink: WorkloadSink;
+  readonly stdin?: Uint8Array;
+}
+
+/** Programs that never change stay loaded: so many at most, and so many characters of code. */
+const maxLoaded = 1000;
+const maxLoadedLength = 64 * 2 ** 20;
+
 class LocalWorkloads implements Workloads {
   readonly #pool: IsolatePool;
+  readonly #forks: ForkServers | undefined;
+  readonly #log: (fields: object, message: string) => void;
   readonly #cacheDir: string;
+  readonly #loaded = new Recent<string, Way>(maxLoaded, { maxWeight: maxLoadedLength });
   readonly #base: Readonly<Record<string, string>>;
   readonly #locating: NodeJS.ProcessEnv;
 
-  constructor({ pool, cacheDir, env }: WorkloadOptions) {
+  constructor({ pool, forks, cacheDir, env, log = () => {} }: WorkloadOptions) {
     this.#pool = pool;
+    this.#forks = forks;
+    this.#log = log;
     this.#cacheDir = cacheDir;
     this.#base = { ...only(env, inheritedNames), HOST: '127.0.0.1' };
     this.#locating = only(env, managerVariables);
@@ -66,13 +90,13 @@ class LocalWorkloads implements Workloads {
 
   async resolve(program: ProgramFiles | ProgramText): Promise<Resolved> {
     const cwd = 'folder' in program ? program.folder : '/';
-    const way = await this.#choose(program, this.#surroundings(cwd, {}));
+    const way = await this.#wayOf(program, this.#surroundings(cwd, {}));
     if (way.kind === 'process') this.#findInterpreter(way.detection, cwd);
     return way.resolved;
   }
 
   async prepare(workload: Workload): Promise<PreparedWorkload> {
-    const way = await this.#choose(workload.program, this.#surroundings(workload.cwd, workload.env));
+    const way = await this.#wayOf(workload.program, this.#surroundings(workload.cwd, workload.env));
     switch (way.kind) {
       case 'isolate':
         checkLimits(way.resolved, workload.limits);
@@ -90,6 +114,17 @@ class LocalWorkloads implements Workloads {
 
   #surroundings(cwd: string, env: Workload['env']): { env: NodeJS.ProcessEnv; cwd: string; cacheDir: string } {
     return { env: { ...this.#locating, ...this.#base, ...env }, cwd, cacheDir: this.#cacheDir };
+  }
+
+  /** Where an interpreter is may change at any time; what an isolate runs is the program's alone. */
+  async #wayOf(program: ProgramFiles | ProgramText, surroundings: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Way> {
+    if (!('folder' in program) || program.revision === undefined) return this.#choose(program, surroundings);
+    const key = [program.folder, program.entrypoint, program.runtime].join('\0');
+    const kept = this.#loaded.get(key);
+    if (kept) return kept;
+    const way = await this.#choose(program, surroundings);
+    if (way.kind === 'isolate') this.#loaded.set(key, way, lengthOf(way.program));
+    return way;
   }
 
   async #choose(program: ProgramFiles | ProgramText, surroundings: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Way> {
@@ -118,6 +153,7 @@ class LocalWorkloads implements Workloads {
 
   #startIsolate({ program, calledAs }: Way & { kind: 'isolate' }, workload: Workload, sink: WorkloadSink): RunningWorkload {
     const { args, env, cwd, input, stdin, request, limits, domain } = workload;
+    const revision = 'folder' in workload.program ? workload.program.revision : undefined;
     const task = {
       program,
       calledAs,
@@ -130,6 +166,7 @@ class LocalWorkloads implements Workloads {
       ...(input !== undefined && { input }),
       ...(stdin !== undefined && { stdin: Buffer.from(stdin).toString('utf8') }),
       ...(request !== undefined && { request }),
+      ...(revision !== undefined && { revision, reuse: workload.reuse === true }),
     };
     // Output is kept by its reader as it comes; only a body waits for a client.
     const keep = (stream: 'stdout' | 'stderr') => (chunk: Uint8Array) => {
@@ -151,6 +188,17 @@ class LocalWorkloads implements Workloads {
     return { exited: running.exited, stop: () => running.stop(), taken: (bytes) => running.taken(bytes) };
   }
 
+  /** From a fork server where one is ready, else by a spawn, and why. */
+  #startJob({ detection, task, domain, sink, stdin }: Job): JobRunning {
+    const options = { tier: probeTier(), ...(stdin && { stdin }) };
+    if (!this.#forks || !canFork(detection)) return startJob(task, sink, options);
+    const onSpawn = (why: string): void => this.#log({ run: task.runId, why }, 'a program is spawned, and not forked');
+    const found = this.#forks.serverFor({ domain, interpreter: task.file, env: task.env });
+    if ('server' in found) return startForkedJob(task, sink, { ...options, server: found.server, onSpawn });
+    onSpawn(found.why);
+    return startJob(task, sink, options);
+  }
+
   async #prepareProcess(way: Way & { kind: 'process' }, workload: Workload): Promise<PreparedWorkload> {
     const { detection, resolved, typescript } = way;
     const { id } = detection.runtime;
@@ -163,16 +211,21 @@ class LocalWorkloads implements Workloads {
     const context = { ...this.#surroundings(cwd, workload.env), env: { ...this.#locating, ...env } };
     const command = await commandFor(detection, { file }, args, context, preload);
     const task = { file: command.file, args: command.args, env: { ...env, ...command.env, ...variables }, cwd, limits, runId };
-    const tier = probeTier();
     return {
       ...resolved,
-      tier: tier.name,
+      tier: probeTier().name,
       start: (sink) => {
-        const { exited, stop, process } = startJob(task, sink, { tier, ...(stdin && { stdin }) });
-        return { exited, stop, taken: () => {}, ...(process && { process }) };
+        const job = this.#startJob({ detection, task, domain: workload.domain, sink, ...(stdin && { stdin }) });
+        const { process } = job;
+        return { exited: job.exited, stop: () => job.stop(), taken: () => {}, ...(process && { process }) };
       },
     };
   }
+}
+
+/** Options of a `#!` line are for an interpreter's own start. */
+function canFork({ runtime, interpreter }: Detection): boolean {
+  return runtime.id === 'python3' && (interpreter?.args.length ?? 0) === 0;
 }
 
 /** Of the daemon's environment, what a program has too. */
@@ -211,6 +264,10 @@ function isolateWay(id: string, how: string, loaded: Loaded, path: string): Way 
     default:
       return loaded satisfies never;
   }
+}
+
+function lengthOf({ modules }: Program): number {
+  return Object.values(modules).reduce((sum, { code }) => sum + code.length, 0);
 }
 
 /** A program that fails before its first line, as it would have itself. */

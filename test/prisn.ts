@@ -38,6 +38,13 @@ const keptBytes = 16 * 2 ** 20;
 /** One for all runs of a test file, so that nothing is written to the user's own. */
 const home = new Scratch().root;
 
+const shared: NodeJS.ProcessEnv = {};
+
+/** Sets variables of all runs from now on, where a test says nothing else. */
+export function everyRunHas(variables: NodeJS.ProcessEnv): void {
+  Object.assign(shared, variables);
+}
+
 /**
  * The environment of a run: a plain one, without what a test runner or a Python environment adds, and this very node first.
  * `CI` keeps a run at a terminal from leaving a daemon behind.
@@ -45,7 +52,7 @@ const home = new Scratch().root;
 export function environment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const { HOME, LANG, TMPDIR } = process.env;
   const PATH = [dirname(process.execPath), process.env['PATH']].join(delimiter);
-  return { PATH, HOME, LANG, TMPDIR, CI: '1', PRISN_HOME: home, ...extra };
+  return { PATH, HOME, LANG, TMPDIR, CI: '1', PRISN_HOME: home, ...shared, ...extra };
 }
 
 /** Starts a run, for those that look at it while it lasts. */

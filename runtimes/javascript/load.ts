@@ -41,16 +41,8 @@ export interface LoadOptions {
  * @throws PrisnError `cannot_run` when the file cannot be read, or an isolate was asked for by force and cannot be built
  */
 export async function loadProgram(file: string, options: LoadOptions): Promise<Loaded> {
-  const { cacheDir, force = false, source } = options;
-  const question: Question =
-    source === undefined ? { path: realPath(file), force } : { path: file, force, source: sourceText(source) };
-  const inputs = new Inputs();
-  const atOnce = isTypeScript(question.path) ? undefined : loadAtOnce(question, inputs);
-  if (atOnce) return present(atOnce, inputs.paths);
-
-  const cache = cacheDir === undefined ? undefined : await openCache(cacheDir);
-  const kept = cache?.find(question);
-  if (kept) return present(kept.verdict, kept.files);
+  const { question, inputs, cache, known } = await look(file, options);
+  if (known) return known;
   const { analyse } = await import('./graph.ts');
   try {
     const verdict = await analyse(question, inputs);
@@ -60,6 +52,33 @@ export async function loadProgram(file: string, options: LoadOptions): Promise<L
     if (error instanceof ProgramFailure) return { choice: 'fails', message: `${error.message}\n` };
     throw error;
   }
+}
+
+/**
+ * What `loadProgram` answers, as far as nothing has to be parsed for it.
+ * @returns undefined for a program that has to be judged first
+ * @throws PrisnError as `loadProgram`
+ */
+export async function loadJudged(file: string, options: LoadOptions): Promise<Loaded | undefined> {
+  return (await look(file, options)).known;
+}
+
+interface Look {
+  readonly question: Question;
+  readonly inputs: Inputs;
+  readonly cache?: VerdictCache | undefined;
+  readonly known?: Loaded | undefined;
+}
+
+async function look(file: string, { cacheDir, force = false, source }: LoadOptions): Promise<Look> {
+  const question: Question =
+    source === undefined ? { path: realPath(file), force } : { path: file, force, source: sourceText(source) };
+  const inputs = new Inputs();
+  const atOnce = isTypeScript(question.path) ? undefined : loadAtOnce(question, inputs);
+  if (atOnce) return { question, inputs, known: present(atOnce, inputs.paths) };
+  const cache = cacheDir === undefined ? undefined : await openCache(cacheDir);
+  const kept = cache?.find(question);
+  return { question, inputs, cache, known: kept && present(kept.verdict, kept.files) };
 }
 
 async function openCache(directory: string): Promise<VerdictCache> {

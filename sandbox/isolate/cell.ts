@@ -13,6 +13,8 @@ import { type GuestFunction, entryOf } from './engine.ts';
 import { hostFunctions, type Host, type Start } from './guest/host.ts';
 import type { Prelude } from './prelude.ts';
 
+const maxCompiled = 16;
+
 export class Cell {
   readonly isolate: ivm.Isolate;
   /** Its value in a context is `boot` of the prelude. */
@@ -20,6 +22,8 @@ export class Cell {
   readonly heapBytes: number;
   /** How many rooms it has had. */
   rooms = 0;
+  /** Programs of which V8 still has compiled code, unless it was short of memory since; the newest at the end. */
+  readonly #compiled = new Set<string>();
 
   /** @param heapBytes limit of the heap */
   constructor({ code, cachedData, snapshot }: Prelude, heapBytes: number) {
@@ -37,6 +41,20 @@ export class Cell {
     this.rooms++;
     const context = this.isolate.createContextSync();
     return new Room(this, context, entryOf(this.#opening.runSync(context, { reference: true })));
+  }
+
+  /** @param revision of the program that is compiled in it next */
+  note(revision: string): void {
+    this.#compiled.delete(revision);
+    this.#compiled.add(revision);
+    for (const oldest of this.#compiled) {
+      if (this.#compiled.size <= maxCompiled) return;
+      this.#compiled.delete(oldest);
+    }
+  }
+
+  knows(revision: string): boolean {
+    return this.#compiled.has(revision);
   }
 
   /** What is in use in it, or has not been collected yet, bytes. Takes up to 30 µs, as V8 counts its contexts on the way. */
@@ -110,8 +128,11 @@ function copied(value: object): unknown {
 
 /** Where a session has its room from. */
 export interface Rooms {
-  /** @param heapBytes the limit that the program asks for */
-  take(heapBytes: number | undefined): Room;
+  /**
+   * @param heapBytes the limit that the program asks for
+   * @param revision names the program, where it may come again
+   */
+  take(heapBytes: number | undefined, revision?: string): Room;
   /** @param inOrder whether nothing of its program can go on by itself */
   giveBack(room: Room, inOrder: boolean): void;
 }

@@ -15,6 +15,11 @@ export class Gate {
   readonly #word = new Int32Array(this.shared);
   #underWay = 0;
 
+  /** Another call of the program begins: what was under way is no matter any more. */
+  reset(): void {
+    this.taken(this.#underWay);
+  }
+
   sent(bytes: number): void {
     this.#underWay += bytes;
     if (this.#underWay > windowBytes) Atomics.store(this.#word, 0, 1);

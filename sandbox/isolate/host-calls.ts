@@ -19,6 +19,7 @@ export interface SessionControl {
   readonly refuse: (message: string, exitCode: number) => void;
   readonly exitCode: (code: number) => void;
   readonly settled: () => void;
+  readonly failed: () => void;
   readonly outlives: () => void;
   /** Keeps what the default export returned. */
   readonly result: (json: string) => void;
@@ -32,10 +33,12 @@ export interface SessionControl {
 export class HostCalls {
   readonly #io: SessionIo;
   readonly #control: SessionControl;
-  readonly #fetches = new Map<number, AbortController>();
+  readonly #fetches = new Map<number, { readonly controller: AbortController; readonly release: () => void }>();
   /** Requests that wait for one of the running ones to end. */
   readonly #waiting: (() => void)[] = [];
   #running = 0;
+  /** Grows when what is under way is abandoned. */
+  #epoch = 0;
   #mayAct: Promise<void> | undefined;
   #answered = false;
   #closed = false;
@@ -51,12 +54,14 @@ export class HostCalls {
       exit: (code) => control.exit(Number(code) & 0xff),
       exitCode: (code) => control.exitCode(Number(code) & 0xff),
       settled: () => control.settled(),
+      failed: () => control.failed(),
       outlives: () => control.outlives(),
       readInput: () => this.#readInput(),
       result: (json) => this.#result(json),
+      respond: (status, headers, body) => this.#respond(status, headers, body),
       head: (status, headers) => this.#head(status, headers),
       body: (data) => this.#body(data),
-      noHandler: () => control.refuse(nothingAnswers, exitCodes.failed),
+      noHandler: (what) => control.refuse(nothingThere[what] ?? nothingThere.request, exitCodes.failed),
       clone: web.clone,
       random: web.random,
       uuid: web.uuid,
@@ -66,7 +71,7 @@ export class HostCalls {
       encodingOf: web.encodingOf,
       decode: web.decode,
       fetch: (id, request, body) => this.#fetch(id, request, body),
-      abortFetch: (id) => this.#fetches.get(id)?.abort(),
+      abortFetch: (id) => this.#fetches.get(id)?.controller.abort(),
       importModule: (id, referrer, specifier) => control.importModule(Number(id), String(referrer), String(specifier)),
       mapPosition: (file, line, column) => sources.position(String(file), Number(line), Number(column)),
       sourceLine: (file, line) => sources.line(String(file), Number(line)),
@@ -75,11 +80,27 @@ export class HostCalls {
     this.functions = guarded(functions, () => this.#closed);
   }
 
+  /** Another call of a program that serves several begins. */
+  beginCall(): void {
+    this.#answered = false;
+    this.#mayAct = undefined;
+  }
+
   /** Lets go of what is still under way. */
   close(): void {
     this.#closed = true;
+    this.abandon();
+  }
+
+  /** Aborts the requests that are under way, and nobody hears of them any more. */
+  abandon(): void {
+    this.#epoch++;
+    this.#running = 0;
     this.#waiting.length = 0;
-    for (const controller of this.#fetches.values()) controller.abort();
+    for (const { controller, release } of this.#fetches.values()) {
+      controller.abort();
+      release();
+    }
     this.#fetches.clear();
   }
 
@@ -111,6 +132,20 @@ export class HostCalls {
     );
   }
 
+  /** What is wrong with it the guest has looked for by itself, unless the program did something to it. */
+  #respond(status: unknown, headers: unknown, body: unknown): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    try {
+      const data = typeof body === 'string' ? Buffer.from(body) : body;
+      if (!(data instanceof Uint8Array)) throw new TypeError('a body is bytes');
+      const ofJson = { status: 200, headers: [jsonType, ['content-length', String(data.length)]] as const };
+      this.#io.answer?.(headers === undefined ? ofJson : checkedHead(status, headers), data);
+    } catch (error) {
+      this.#control.refuse(messageOf(error), exitCodes.failed);
+    }
+  }
+
   #head(status: unknown, headers: unknown): void {
     if (this.#answered) throw new TypeError('the request has been answered');
     const head = checkedHead(status, headers);
@@ -126,14 +161,16 @@ export class HostCalls {
 
   #fetch(id: number, request: string, body: Uint8Array | undefined): void {
     const controller = new AbortController();
-    this.#fetches.set(id, controller);
     const release = this.#control.hold();
+    this.#fetches.set(id, { controller, release });
+    const epoch = this.#epoch;
     const start = async (): Promise<void> => {
       if (this.#io.beforeActing) await (this.#mayAct ??= this.#io.beforeActing());
+      if (epoch !== this.#epoch) return;
       const { ok, head, body: bytes } = await web.startFetch(request, body, controller.signal);
+      if (epoch !== this.#epoch) return;
       this.#running--;
       this.#waiting.shift()?.();
-      if (this.#closed) return;
       this.#fetches.delete(id);
       this.#control.deliver(id, ok, head, bytes);
       release();
@@ -156,9 +193,16 @@ const maxResultBytes = 512 * 2 ** 10;
 const maxHeadLength = 256 * 2 ** 10;
 
 const whereInput = "the default export takes JSON there or by --input '<json>'";
-const nothingAnswers =
-  'the program exports nothing that answers a request; write export default function (input) { return … }, ' +
-  'export default function (request) { return new Response(…) }, or export default { fetch(request, env, ctx) { … } }';
+const jsonType = ['content-type', 'application/json'] as const;
+
+const whatAnswers =
+  'write export default function (input) { return … }, export default function (request) { return new Response(…) }, ' +
+  'or export default { fetch(request, env, ctx) { … } }';
+const nothingThere = {
+  request: `the program exports nothing that answers a request; ${whatAnswers}`,
+  input: 'the program answers HTTP requests only: its default export is no function but has fetch; call it at /fn/NAME',
+  calls: `reuse keeps a program to be called again, and this one has no default export that could be; ${whatAnswers}, or deploy it with --no-reuse`,
+};
 
 /** @returns what is wrong with the text, or undefined for JSON */
 function whyNoJson(text: string): string | undefined {

@@ -18,8 +18,9 @@ import { siblingPath } from '../sibling.ts';
 import { canceled, crashed, interrupted, outOfMemory, timedOut } from './endings.ts';
 import { isolateFlags } from './flags.ts';
 import { Hosted } from './hosted.ts';
-import type { IsolatePoolOptions, IsolateRunning, IsolateSink } from './pool.ts';
+import { callOf, identityOf, KnownPrograms } from './known-programs.ts';
 import { Link } from './link.ts';
+import type { IsolatePoolOptions, IsolateRunning, IsolateSink } from './pool.ts';
 import { type Answer, firstThreadFd, type FromWorker, threadsVariable, type ToWorker } from './protocol.ts';
 
 /** How long a host may take to give a program up, and then how long its other programs have to end. */
@@ -37,6 +38,7 @@ const shownNames = 5;
 /** A thread of a host, seen from here. */
 export interface Thread {
   readonly link: Link<ToWorker, FromWorker>;
+  readonly known: KnownPrograms;
   /** How many it has. */
   programs: number;
   /** How many it has had. */
@@ -69,10 +71,16 @@ export class IsolateHost {
   #state: 'serving' | 'leaving' | 'gone' = 'serving';
   #watch: NodeJS.Timeout | undefined;
   #nextId = 0;
+  /** Of those that run once, which leave something behind. */
+  #programsRun = 0;
   #loss: Loss | undefined;
+  readonly #whenIdle: () => void;
+  #idleSinceMs = performance.now();
 
-  constructor(options: IsolatePoolOptions) {
+  /** @param whenIdle is told each time that its last program has ended */
+  constructor(options: IsolatePoolOptions, whenIdle: () => void) {
     this.#options = options;
+    this.#whenIdle = whenIdle;
     this.maxBytes = options.maxHostBytes;
     this.#child = fork(siblingPath(import.meta.url, 'host'), {
       // No secret of ours: what runs there may look around.
@@ -84,11 +92,10 @@ export class IsolateHost {
     const { stdio } = this.#child as { stdio?: ChildProcess['stdio'] };
     const socketOf = (index: number): Socket => (stdio?.[firstThreadFd + index] as Socket | null | undefined) ?? new Socket();
     const sockets = Array.from({ length: options.threads }, (_, index) => socketOf(index));
-    this.#threads = sockets.map((socket) => ({
-      link: new Link(socket, (message) => this.#hear(message)),
-      programs: 0,
-      isolates: 0,
-    }));
+    this.#threads = sockets.map((socket) => {
+      const link = new Link<ToWorker, FromWorker>(socket, (message) => this.#hear(message));
+      return { link, known: new KnownPrograms((message) => link.tell(message)), programs: 0, isolates: 0 };
+    });
     // A fork that fails emits an error and no exit.
     this.#child.on('error', (error) => {
       if (this.#child.pid !== undefined) return;
@@ -111,14 +118,21 @@ export class IsolateHost {
     return this.#programs.size;
   }
 
+  /** For how long it has run nothing. */
+  get idleMs(): number {
+    return this.#programs.size > 0 ? 0 : performance.now() - this.#idleSinceMs;
+  }
+
   get gone(): Promise<Gone> {
     return this.#gone.promise;
   }
 
   start(task: IsolateTask, sink: IsolateSink): IsolateRunning {
     const id = ++this.#nextId;
-    const thread = this.#leastBusy();
+    const identity = identityOf(task);
+    const thread = this.#threadFor(identity);
     const program = new Hosted(task, sink, thread);
+    if (identity === undefined) this.#programsRun++;
     this.#add(id, program);
     const end = (outcome: Outcome): void => {
       if (!this.#programs.has(id) || !program.end(outcome)) return;
@@ -128,7 +142,9 @@ export class IsolateHost {
     const { timeoutMs } = task.limits;
     if (timeoutMs !== undefined) program.after(timeoutMs, () => end(timedOut(timeoutMs)));
     const { maxOutputBytes = defaultOutputBytes } = this.#options;
-    thread.link.tell({ id, type: 'run', order: { task, asksInput: sink.inputWanted !== undefined, maxOutputBytes } });
+    const order = { task, asksInput: sink.inputWanted !== undefined, maxOutputBytes };
+    if (identity === undefined) thread.link.tell({ id, type: 'run', order: thread.known.sent(order) });
+    else thread.link.tell({ id, type: 'call', kept: thread.known.kept(identity, order), call: callOf(task) });
     return {
       exited: program.exited,
       stop: () => end(canceled),
@@ -158,6 +174,15 @@ export class IsolateHost {
     await this.#gone.promise;
   }
 
+  /**
+   * All calls of a program that is kept go to one thread: its contexts run on threads of isolated-vm's, and what comes to one
+   * thread together goes into an isolate together (14,000 calls a second, where two threads that compete make 7,000).
+   */
+  #threadFor(identity: string | undefined): Thread {
+    const keeper = identity === undefined ? undefined : this.#threads.find(({ known }) => known.keeps(identity));
+    return keeper ?? this.#leastBusy();
+  }
+
   #leastBusy(): Thread {
     return this.#threads.reduce((least, thread) => (thread.programs < least.programs ? thread : least));
   }
@@ -183,7 +208,7 @@ export class IsolateHost {
     program.thread.programs++;
     this.#watch ??= setInterval(() => this.#checkMemory(), sampleMs);
     const isolates = this.#threads.reduce((sum, thread) => sum + thread.isolates, 0);
-    if (isolates * bytesLeft.isolate + id * bytesLeft.program > maxBytesLeft) this.leave();
+    if (isolates * bytesLeft.isolate + this.#programsRun * bytesLeft.program > maxBytesLeft) this.leave();
   }
 
   #remove(id: number): void {
@@ -194,7 +219,9 @@ export class IsolateHost {
     if (this.#programs.size > 0) return;
     clearInterval(this.#watch);
     this.#watch = undefined;
+    this.#idleSinceMs = performance.now();
     if (this.#state === 'leaving') this.leave();
+    else this.#whenIdle();
   }
 
   /** The thread of this program does not come back. */

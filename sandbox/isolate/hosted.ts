@@ -5,13 +5,16 @@
  *      └──────(the host's answer, or its end)─────────────────────────────────────────────▶
  */
 import type { Outcome, Usage } from '../../src/model/outcome.ts';
-import type { IsolateTask } from '../../src/model/task.ts';
+import type { FunctionHead, IsolateTask } from '../../src/model/task.ts';
 import type { Thread } from './host-process.ts';
 import type { IsolateSink } from './pool.ts';
-import { type Report, sharedClockMs } from './protocol.ts';
+import { executionVariable, type Report, sharedClockMs } from './protocol.ts';
 
 /** `taken` is told to the host in sums, so that a fast reader costs few messages; a fraction of what may be under way. */
 const creditBytes = 2 ** 18;
+
+/** The end of a body. */
+const nothing = new Uint8Array();
 
 export class Hosted {
   readonly thread: Thread;
@@ -54,8 +57,15 @@ export class Hosted {
     if (report.type === 'inputWanted') return this.#sink.inputWanted?.();
     if (report.type !== 'output' || this.#isWatched) this.#hasActed = true;
     if (report.type === 'output') return report.fd === 1 ? this.#sink.stdout(report.data) : this.#sink.stderr(report.data);
+    if (report.type === 'answer') return this.#answer(report.head, report.data);
     if (report.type === 'head') this.#sink.head?.(report.head);
     else if (report.type === 'body') this.#sink.body?.(report.data);
+  }
+
+  #answer(head: FunctionHead, data: Uint8Array): void {
+    this.#sink.head?.(head);
+    if (data.length > 0) this.#sink.body?.(data);
+    this.#sink.body?.(nothing);
   }
 
   /** @returns how many bytes the host is to be told of, or 0 */
@@ -87,6 +97,6 @@ export class Hosted {
 /** The file, and which of its runs, where its environment says so. */
 export function nameOf({ program, calledAs, env }: IsolateTask): string {
   const file = calledAs ?? program.entry;
-  const id = env['PRISN_EXECUTION_ID'];
+  const id = env[executionVariable];
   return id === undefined ? file : `${file} (${id})`;
 }

@@ -5,6 +5,10 @@
  * domain, or for one that lost its own. A task is watched by this process's own clock; a host that a program crashes, fills
  * or keeps busy for ever is replaced (`host-process.ts`), as is one that has had its share of programs.
  *
+ * Hosts that run nothing are kept for a while, and no more than some of them: the one that has been idle longest leaves
+ * first, one that runs something never. When the last domain has lost its host, the spare one goes too, until somebody
+ * comes again.
+ *
  * Where a host is lost and it cannot be told through which of its programs, those are suspects: the next time that one of
  * them is started, it runs with no other beside it (`quarantine.ts`), so that it is known then.
  */
@@ -27,6 +31,10 @@ export interface IsolatePoolOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Whether a host is kept ready for the next domain. */
   readonly spare?: boolean;
+  /** Hosts that are kept though they run nothing, the spare one aside; 8 by default. */
+  readonly maxIdleHosts?: number;
+  /** A host that runs nothing for so long leaves; five minutes by default. */
+  readonly idleMs?: number;
   /** Output of a program that is not paced is dropped beyond this, bytes a stream; 10 MB by default. */
   readonly maxOutputBytes?: number;
 }
@@ -58,9 +66,10 @@ export interface PoolStats {
   readonly restarts: number;
 }
 
-/** A domain that runs nothing for so long loses its host. */
-const idleMs = 5 * 60_000;
-const sweepMs = idleMs / 5;
+const defaultIdleMs = 5 * 60_000;
+const defaultIdleHosts = 8;
+/** Between two looks for hosts that have been idle for too long: a part of that time. */
+const looksPerIdle = 5;
 
 /** A new spare host starts a little after the last was taken, so as not to compete with what that is for. */
 const refillMs = 250;
@@ -72,7 +81,7 @@ export class IsolatePool {
   readonly #options: IsolatePoolOptions;
   /** All there are. */
   readonly #hosts = new Set<IsolateHost>();
-  readonly #domains = new Map<string, { host: IsolateHost; idleMs: number }>();
+  readonly #domains = new Map<string, IsolateHost>();
   readonly #quarantines = new Map<string, Quarantine>();
   readonly #suspects = new Set<string>();
   #spare: { readonly host: IsolateHost; readonly ready: Promise<unknown> } | undefined;
@@ -125,13 +134,9 @@ export class IsolatePool {
 
   #hostOf(domain: string): IsolateHost {
     const known = this.#domains.get(domain);
-    if (known?.host.isServing) {
-      known.idleMs = 0;
-      return known.host;
-    }
+    if (known?.isServing) return known;
     const host = this.#takeHost(domain);
-    this.#domains.set(domain, { host, idleMs: 0 });
-    this.#sweeping ??= setInterval(() => this.#sweep(), sweepMs).unref();
+    this.#domains.set(domain, host);
     return host;
   }
 
@@ -163,9 +168,10 @@ export class IsolatePool {
   }
 
   #newHost(): IsolateHost {
-    const host = new IsolateHost(this.#options);
+    const host = new IsolateHost(this.#options, () => this.#trim());
     this.#hosts.add(host);
     void host.gone.then(() => this.#hosts.delete(host));
+    this.#sweeping ??= setInterval(() => this.#sweep(), this.#idleMs / looksPerIdle).unref();
     return host;
   }
 
@@ -187,17 +193,35 @@ export class IsolatePool {
     });
   }
 
-  /** Ends the hosts of domains that have run nothing for long. */
+  get #idleMs(): number {
+    return this.#options.idleMs ?? defaultIdleMs;
+  }
+
+  /** Ends the hosts that have run nothing for long. */
   #sweep(): void {
-    for (const [domain, known] of this.#domains) {
-      known.idleMs = known.host.running > 0 ? 0 : known.idleMs + sweepMs;
-      if (known.idleMs < idleMs && known.host.isServing) continue;
-      this.#domains.delete(domain);
-      known.host.leave();
-    }
+    for (const [domain, host] of this.#domains) if (host.idleMs >= this.#idleMs || !host.isServing) this.#dismiss(domain, host);
     if (this.#domains.size > 0) return;
+    const spare = this.#spare?.host;
+    if (spare && spare.idleMs >= this.#idleMs) {
+      this.#spare = undefined;
+      spare.leave();
+    }
+    if (this.#hosts.size > 0) return;
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;
+  }
+
+  /** Ends those that have run nothing for longest, where they are too many. */
+  #trim(): void {
+    const { maxIdleHosts = defaultIdleHosts } = this.#options;
+    if (this.#domains.size <= maxIdleHosts) return;
+    const idle = [...this.#domains].filter(([, { running }]) => running === 0).toSorted(([, a], [, b]) => a.idleMs - b.idleMs);
+    for (const [domain, host] of idle.slice(maxIdleHosts)) this.#dismiss(domain, host);
+  }
+
+  #dismiss(domain: string, host: IsolateHost): void {
+    this.#domains.delete(domain);
+    host.leave();
   }
 }
 

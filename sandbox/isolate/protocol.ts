@@ -5,9 +5,9 @@
  * What programs tell travels in batches: a short program's output and its end are one message.
  */
 import type { Outcome } from '../../src/model/outcome.ts';
-import type { FunctionHead, IsolateTask } from '../../src/model/task.ts';
+import type { FunctionHead, IsolateTask, Program } from '../../src/model/task.ts';
 
-/** A program as a thread gets it. */
+/** A task as a thread gets it. */
 export interface Order {
   readonly task: IsolateTask;
   /** Whether somebody can be asked for standard input. */
@@ -16,8 +16,32 @@ export interface Order {
   readonly maxOutputBytes: number;
 }
 
+/** One call of a program that is kept: what of its task is the call's own. */
+export interface CallOrder {
+  readonly executionId: string | undefined;
+  /** JSON of method, URL and headers of the request that it answers, and the body: text where each character is one byte below 128. */
+  readonly head?: string;
+  readonly body?: string | Uint8Array;
+  /** JSON text, where there is no request. */
+  readonly input?: string | undefined;
+}
+
+/** An order as it is sent: without its program where the thread has that, by a number. */
+export interface SentOrder extends Omit<Order, 'task'> {
+  readonly task: Omit<IsolateTask, 'program'> & { readonly program: Program | number };
+}
+
+/**
+ * Programs, kept ones and calls have numbers each of their own kind. A `program` comes again and again; one to `keep` stays in
+ * contexts of its own, for calls, until it is to `drop`.
+ */
 export type ToWorker = { readonly id: number } & (
-  | { readonly type: 'run'; readonly order: Order }
+  | { readonly type: 'program'; readonly program: Program }
+  | { readonly type: 'forgetProgram' }
+  | { readonly type: 'run'; readonly order: SentOrder }
+  | { readonly type: 'keep'; readonly order: SentOrder }
+  | { readonly type: 'call'; readonly kept: number; readonly call: CallOrder }
+  | { readonly type: 'drop' }
   | { readonly type: 'end'; readonly outcome: Outcome }
   | Answer
 );
@@ -32,6 +56,8 @@ export type Answer =
 /** What a program does, as it is told. */
 export type Report =
   | { readonly type: 'output'; readonly fd: 1 | 2; readonly data: Uint8Array }
+  /** A whole response. */
+  | { readonly type: 'answer'; readonly head: FunctionHead; readonly data: Uint8Array }
   | { readonly type: 'head'; readonly head: FunctionHead }
   | { readonly type: 'body'; readonly data: Uint8Array }
   | { readonly type: 'inputWanted' }
@@ -41,6 +67,9 @@ export type Report =
   | { readonly type: 'ended'; readonly outcome: Outcome; readonly ranAtMs: number | undefined; readonly isolates: number };
 
 export type FromWorker = readonly [id: number, reports: readonly Report[]];
+
+/** The one variable that differs from call to call of a program that is kept. */
+export const executionVariable = 'PRISN_EXECUTION_ID';
 
 /** Set for the host process: how many threads it has. */
 export const threadsVariable = 'PRISN_ISOLATE_THREADS';

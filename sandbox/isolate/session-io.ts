@@ -6,6 +6,8 @@ export interface SessionIo {
   /** Answers with standard input, read to its end, for a default export that is a function; undefined when there is none. */
   readonly readInput: (answer: (text: string | undefined) => void) => void;
   readonly colors: { readonly stdout: boolean; readonly stderr: boolean };
+  /** Of a program that answers a request: all at once, in place of `head` and `body`. */
+  readonly answer?: (head: FunctionHead, body: Uint8Array) => void;
   /** Of a program that answers a request: once, before any `body`. */
   readonly head?: (head: FunctionHead) => void;
   /** An empty one is the end of the response. */

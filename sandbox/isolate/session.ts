@@ -10,6 +10,9 @@
  *      │            └──(heap limit)───────────────────────────────────────────▶ ended: memory
  *      └──(the platform itself fails)─────────────────────────────────────────▶ ended: crashed
  *
+ * A program that serves calls is not at its end while it waits for the next one: `serve` hands some over, and the sink of
+ * calls (`CallSink`) hears how each ended. One that lacks a default export, or that has a call which can never end, ends.
+ *
  * The engine decides whether an entry blocks this thread (a program alone in its process) or runs on a thread of
  * isolated-vm's while this one serves its neighbours. A program that never returns is not ended here: whoever owns the
  * process watches the clock. Whatever the program does to its own builtins, no entry of it can reject here.
@@ -35,6 +38,15 @@ export interface SessionOptions {
   readonly rooms: Rooms;
   /** Whether entries block this thread. */
   readonly blocking: boolean;
+  /** Of a program that is called again and again. */
+  readonly calls?: CallSink;
+}
+
+export interface CallSink {
+  /** It takes calls from now on. */
+  readonly opened: () => void;
+  /** The first of those that it was given and that had not ended. */
+  readonly ended: (outcome: Outcome) => void;
 }
 
 export class Session {
@@ -58,8 +70,9 @@ export class Session {
   #due: NodeJS.Immediate | undefined;
   #timerKeepsAlive = false;
   #exitCode = 0;
-  /** Whether its module is evaluated, and what its default export returned is there. */
-  #settled: boolean;
+  /** What the program's end waits for: its evaluation with what its default export returned, or calls that it serves. */
+  #awaited: number;
+  #isOpen = false;
   #result: string | undefined;
   /** When the program's own code began, by `sharedClockMs`. */
   ranAtMs: number | undefined;
@@ -70,7 +83,7 @@ export class Session {
     this.#options = options;
     this.#engine = options.blocking ? blockingEngine : threadedEngine;
     this.#sources = new ProgramSources(task.program);
-    this.#settled = isScript(task);
+    this.#awaited = isScript(task) ? 0 : 1;
     this.#host = new HostCalls(io, this.#sources, {
       timer: (delayMs, keepAlive) => this.#setTimer(delayMs, keepAlive),
       exit: (code) => this.end({ reason: 'exit', exitCode: code }),
@@ -78,9 +91,8 @@ export class Session {
       exitCode: (code) => {
         this.#exitCode = code;
       },
-      settled: () => {
-        this.#settled = true;
-      },
+      settled: () => this.#settled(this.#exitCode),
+      failed: () => this.#settled(exitCodes.failure),
       outlives: () => {
         if (this.#room) this.#room.isSpoiled = true;
       },
@@ -104,6 +116,43 @@ export class Session {
     return this.#ended.promise;
   }
 
+  /**
+   * Hands calls over to a program that serves them, and has ended those that it had.
+   * @param calls how many
+   * @param fields of the entry `calls`
+   * @returns when it has stopped, or waits for something; those that have not begun by then are taken back, all but the first
+   */
+  serve(calls: number, fields: readonly ivm.Transferable[]): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    this.#awaited = calls;
+    this.#host.beginCall();
+    this.#enter(async () => {
+      try {
+        await this.#call('calls', ...fields);
+      } finally {
+        this.#awaited = Math.min(this.#awaited, 1);
+        over.resolve();
+      }
+    });
+    return over.promise;
+  }
+
+  get hasEnded(): boolean {
+    return this.#state === 'ended';
+  }
+
+  /** For how long it has had a thread, ms. */
+  get cpuMs(): number {
+    return this.#room && !this.#isDisposed ? this.#room.cpuMs : 0;
+  }
+
+  /** The share of its heap's limit that is in use, or not collected yet; of what is beside the heap, where that is more. */
+  get heapShare(): number {
+    if (!this.#room || this.#isDisposed) return 0;
+    const { memory, heapBytes } = this.#room.cell;
+    return Math.max(memory.heap, memory.buffers) / heapBytes;
+  }
+
   /** Resolves when the program has let go of its thread, which may be never: `end` cannot break every loop of V8's own. */
   get released(): Promise<void> {
     return this.#queue;
@@ -125,8 +174,7 @@ export class Session {
     if (!inOrder) this.#room?.cell.close();
     this.#linker?.close();
     if (this.#room) this.#options.rooms.giveBack(this.#room, inOrder);
-    const result = outcome.reason === 'exit' && this.#result !== undefined ? { result: this.#result } : {};
-    this.#ended.resolve({ ...outcome, ...result, ...usage });
+    this.#ended.resolve({ ...this.#outcomeOf(outcome), ...usage });
   }
 
   get #isDisposed(): boolean {
@@ -140,16 +188,18 @@ export class Session {
   }
 
   #boot(): void {
-    const room = this.#options.rooms.take(this.#task.limits.memoryBytes);
+    const room = this.#options.rooms.take(this.#task.limits.memoryBytes, this.#task.revision);
     this.#room = room;
-    this.#guest = room.enter(this.#host.functions, startOf(this.#task, this.#io.colors), this.#options.blocking, this.#io.gate);
+    const start = startOf(this.#task, this.#io.colors, this.#options.calls !== undefined);
+    this.#guest = room.enter(this.#host.functions, start, this.#options.blocking, this.#io.gate);
     this.#linker = new Linker(this.#task.program, this.#engine, room.cell.isolate, room.context);
   }
 
   async #run(): Promise<void> {
     const { entry } = this.#task.program;
     if (isScript(this.#task)) {
-      if (this.#task.request) return this.#host.functions.noHandler();
+      if (this.#options.calls) return this.#host.functions.noHandler('calls');
+      if (this.#task.request) return this.#host.functions.noHandler('request');
       this.#begin();
       try {
         await this.#linker.script(entry);
@@ -168,6 +218,28 @@ export class Session {
     }
     this.#begin();
     await evaluate();
+  }
+
+  /** The evaluation has, or a call, or what a default export returned is there. */
+  #settled(exitCode: number): void {
+    const { calls } = this.#options;
+    if (this.#awaited > 0) this.#awaited--;
+    if (!calls) return;
+    if (!this.#isOpen) {
+      this.#isOpen = true;
+      this.#exitCode = 0;
+      return calls.opened();
+    }
+    this.#host.abandon();
+    this.#host.beginCall();
+    const outcome = this.#outcomeOf({ reason: 'exit', exitCode });
+    this.#exitCode = 0;
+    this.#result = undefined;
+    calls.ended(outcome);
+  }
+
+  #outcomeOf(outcome: Outcome): Outcome {
+    return outcome.reason === 'exit' && this.#result !== undefined ? { ...outcome, result: this.#result } : outcome;
   }
 
   #begin(): void {
@@ -251,7 +323,8 @@ export class Session {
 
   async #endIfIdle(): Promise<void> {
     if (this.#state === 'ended' || this.#pending > 0 || this.#timerKeepsAlive) return;
-    const exitCode = this.#settled ? this.#exitCode : Number(await this.#call('exitCode'));
+    if (this.#isOpen && this.#awaited === 0) return;
+    const exitCode = this.#awaited === 0 ? this.#exitCode : Number(await this.#call('exitCode'));
     this.#end({ reason: 'exit', exitCode }, true);
   }
 

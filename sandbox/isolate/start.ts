@@ -1,4 +1,5 @@
 /** What the guest is told of its program before that starts. */
+import { isAscii } from 'node:buffer';
 import { pathToFileURL } from 'node:url';
 import type { IsolateTask } from '../../src/model/task.ts';
 import type { Start } from './guest/host.ts';
@@ -8,8 +9,11 @@ export function isScript({ program }: IsolateTask): boolean {
   return program.modules[program.entry]?.format === 'script';
 }
 
-/** @param colors which of the streams show colours */
-export function startOf(task: IsolateTask, colors: Start['colors']): Start {
+/**
+ * @param colors which of the streams show colours
+ * @param serves whether it is called again and again
+ */
+export function startOf(task: IsolateTask, colors: Start['colors'], serves: boolean): Start {
   const { args, calledAs, cwd, env, input, program, request, returns } = task;
   const isModule = !isScript(task);
   return {
@@ -19,11 +23,20 @@ export function startOf(task: IsolateTask, colors: Start['colors']): Start {
     entry: isModule ? pathToFileURL(program.entry).href : program.entry,
     isModule,
     ...(input !== undefined && { input }),
-    // A buffer of its own: the whole one behind a view would go along.
-    ...(request && { request: { ...request, body: request.body.slice() } }),
+    ...(request && { request: { ...request, body: bodyOf(request.body) } }),
+    serves,
     returnsToHost: returns === 'outcome',
     engine: `Node.js ${process.version}`,
     timeOrigin: Date.now(),
     colors,
   };
+}
+
+/** Short text crosses threads and isolates cheaper than bytes do. */
+const shortBody = 2 ** 16;
+
+/** @returns text where each character is one byte below 128, or bytes in a buffer of their own: the whole one behind a view would go along */
+export function bodyOf(body: Uint8Array): string | Uint8Array {
+  const isText = body.length <= shortBody && isAscii(body);
+  return isText ? Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1') : new Uint8Array(body);
 }

@@ -11,11 +11,16 @@ export class Told {
   readonly #proceed = Promise.withResolvers<void>();
   #answerInput: (text: string | undefined) => void = () => {};
 
-  constructor({ task, asksInput, maxOutputBytes }: Order, send: (reports: readonly Report[]) => void) {
+  /** @param gate of a program that serves one call after the other, each of which is told apart */
+  constructor({ task, asksInput, maxOutputBytes }: Order, send: (reports: readonly Report[]) => void, gate?: Gate) {
     this.outbox = new Outbox(send, task.paced ? Number.POSITIVE_INFINITY : maxOutputBytes);
-    this.#gate = task.paced ? new Gate() : undefined;
+    this.#gate = gate ?? (task.paced ? new Gate() : undefined);
     this.io = {
       write: (fd, data) => this.#write(fd, data),
+      answer: (head, data) => {
+        this.outbox.tell({ type: 'answer', head, data });
+        this.#gate?.sent(data.length);
+      },
       head: (head) => this.outbox.tell({ type: 'head', head }),
       body: (data) => this.#body(data),
       readInput: (answer) => {

@@ -9,10 +9,13 @@
 import { Socket } from 'node:net';
 import { messageOf } from '../../src/base/error.ts';
 import { exitCodes } from '../../src/base/exit-codes.ts';
+import { giveMemoryBack, QuietWatch } from '../../src/base/give-back.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
+import type { Program } from '../../src/model/task.ts';
+import { KeptPrograms } from './kept-programs.ts';
 import { Link } from './link.ts';
 import { preludeOf } from './prelude.ts';
-import type { FromWorker, Order, Report, ToWorker } from './protocol.ts';
+import type { FromWorker, Order, Report, SentOrder, ToWorker } from './protocol.ts';
 import { Session } from './session.ts';
 import { Stock } from './stock.ts';
 import { Told } from './told.ts';
@@ -30,7 +33,10 @@ const maxPrograms = 16;
 const maxYoung = 2;
 const youthMs = 3;
 
-interface Program {
+/** After so long without a program, memory goes back. */
+const quietMs = 5000;
+
+interface Running {
   readonly session: Session;
   readonly told: Told;
 }
@@ -44,27 +50,59 @@ export default function serve({ fd, snapshot }: ThreadStart): Promise<never> {
 class Thread {
   readonly #stock: Stock;
   readonly #link: Link<FromWorker, ToWorker>;
-  readonly #programs = new Map<number, Program>();
+  readonly #programs = new Map<number, Running>();
   readonly #line = new Map<number, Order>();
+  readonly #kept: KeptPrograms;
+  /** Programs that come again and again. */
+  readonly #known = new Map<number, Program>();
   #young = 0;
+  readonly #quiet = new QuietWatch(quietMs, () => this.#trim());
   readonly ended = new Promise<never>(() => {});
 
   constructor(stock: Stock, fd: number) {
     this.#stock = stock;
+    this.#kept = new KeptPrograms(stock, (id, reports) => this.#tell(id, reports));
     this.#link = new Link(new Socket({ fd, readable: true, writable: true }), (message) => this.#hear(message));
   }
 
   #hear(message: ToWorker): void {
     const { id } = message;
-    if (message.type === 'run') {
-      this.#line.set(id, message.order);
-      return this.#advance();
+    switch (message.type) {
+      case 'program':
+        this.#known.set(id, message.program);
+        return;
+      case 'forgetProgram':
+        this.#known.delete(id);
+        return;
+      case 'run':
+        this.#quiet.touch();
+        this.#line.set(id, this.#whole(message.order));
+        return this.#advance();
+      case 'keep':
+        return this.#kept.keep(id, this.#whole(message.order));
+      case 'call':
+        this.#quiet.touch();
+        return this.#kept.call(id, message.kept, message.call);
+      case 'drop':
+        return this.#kept.drop(id);
+      case 'end':
+        return this.#end(id, message.outcome);
+      default:
+        if (!this.#kept.hear(id, message)) this.#programs.get(id)?.told.hear(message);
     }
+  }
+
+  #whole({ task, ...rest }: SentOrder): Order {
+    const program = typeof task.program === 'number' ? this.#known.get(task.program) : task.program;
+    if (!program) throw new TypeError('an order names a program that was not sent');
+    return { ...rest, task: { ...task, program } };
+  }
+
+  #end(id: number, outcome: Outcome): void {
+    if (this.#kept.end(id, outcome)) return;
     const program = this.#programs.get(id);
-    if (message.type !== 'end') return program?.told.hear(message);
-    if (program) program.session.end(message.outcome);
-    else if (this.#line.delete(id))
-      this.#tell(id, [{ type: 'ended', outcome: message.outcome, ranAtMs: undefined, isolates: this.#stock.made }]);
+    if (program) program.session.end(outcome);
+    else if (this.#line.delete(id)) this.#tell(id, [{ type: 'ended', outcome, ranAtMs: undefined, isolates: this.#stock.made }]);
   }
 
   #tell(id: number, reports: readonly Report[]): void {
@@ -93,6 +131,12 @@ class Thread {
     told.outbox.flush();
     this.#programs.delete(id);
     this.#advance();
+  }
+
+  #trim(): void {
+    if (this.#programs.size + this.#kept.running > 0) return this.#quiet.touch();
+    this.#stock.trim();
+    giveMemoryBack();
   }
 
   /** One more is young. @returns to be called at its end */

@@ -85,10 +85,14 @@ export function exitOf(child: ChildProcess): Promise<Outcome> {
   });
 }
 
+export function environmentOf({ env, runId }: ProcessTask): Record<string, string> {
+  return { ...env, ...runVariables(env, runId) };
+}
+
 /** A run inside a run carries both ids, so that the end of the outer one finds what the inner one started. */
-function environmentOf({ env, runId }: ProcessTask): Record<string, string> {
+export function runVariables(env: Readonly<Record<string, string>>, runId: string): Record<string, string> {
   const outer = [env['PRISN_RUN_ID'], env['PRISN_RUN_PARENTS']].filter(Boolean).join(',');
-  return outer ? { ...env, PRISN_RUN_ID: runId, PRISN_RUN_PARENTS: outer } : { ...env, PRISN_RUN_ID: runId };
+  return outer ? { PRISN_RUN_ID: runId, PRISN_RUN_PARENTS: outer } : { PRISN_RUN_ID: runId };
 }
 
 /** Why a program could not be started, by the error of its spawn: execve(2), fork(2). */

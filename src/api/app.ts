@@ -42,10 +42,11 @@ export async function createApp(parts: ApiParts, options: ApiOptions, lives: Req
     throw new PrisnError('not_found', `there is no ${pathOf(request)}; /openapi.json tells what there is`);
   });
   keepToContract(app);
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { id, method } = request;
     const ms = Math.round(reply.elapsedTime * 10) / 10;
     parts.log.debug({ request_id: id, method, path: pathOf(request), status: reply.statusCode, ms }, 'request');
+    done();
   });
   const methods = watchMethods(app);
   await registerJson(app, parts, options, lives);
@@ -71,9 +72,10 @@ function keepToContract(app: FastifyInstance): void {
     return (value: unknown) => JSON.stringify(shape(value));
   });
   app.decorateRequest('json', undefined);
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     // JSON is JSON whatever the Content-Type says: `curl -d` calls it a form.
     request.raw.headers['content-type'] = 'application/octet-stream';
+    done();
   });
 }
 

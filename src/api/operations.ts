@@ -60,10 +60,16 @@ export function registerOperations(json: FastifyInstance, bytes: FastifyInstance
       schema: schemaOf(name),
       // A HEAD would have to do the work of a stream to answer as its GET.
       exposeHeadRoute: Object.values(replies).every((schema) => schema !== null),
-      onRequest: async (request) => authorize(callerOf(request), route.role, route.summary),
-      preValidation: async (request) => {
-        if (query) coerceQuery(request.query as Record<string, unknown>, query);
+      onRequest: (request, _reply, done) => {
+        authorize(callerOf(request), route.role, route.summary);
+        done();
       },
+      ...(query && {
+        preValidation: (request: FastifyRequest, _reply: FastifyReply, done: () => void) => {
+          coerceQuery(request.query as Record<string, unknown>, query);
+          done();
+        },
+      }),
       handler: async (request, reply) => {
         const { params, query, body } = request;
         const answer = await handler({ params, query, body }, callOf(request, reply, lives));

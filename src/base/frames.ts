@@ -15,10 +15,23 @@
  *                                        ◀──      E  the outcome, JSON; the last frame
  *                                        ◀──      N  not run at all, and why (JSON); the last frame
  * ```
+ * The native launcher does not know what it runs, and sends `L` in place of `R`, right behind the upgrade. Here payloads
+ * are text, and lists of strings that a NUL ends each (`src/model/launch.ts`), so that it needs no JSON:
+ * ```
+ *   L  what was typed, and by whom       ──▶
+ *   G  go: it has read the 101           ──▶      until then it may give up, so nothing begins
+ *                                        ◀──      T  Python: a ticket for a fork server; the connection stays open meanwhile
+ *                                        ◀──      1 2 W  JavaScript: as above
+ *                                        ◀──      E  `exit N` or `signal N`
+ *                                        ◀──      N  why not
+ * ```
  * A client that closes the connection ends the run.
  */
 export const frameTypes = {
   run: 'R',
+  launch: 'L',
+  go: 'G',
+  ticket: 'T',
   stdout: '1',
   stderr: '2',
   taken: 'A',

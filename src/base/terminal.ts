@@ -15,9 +15,16 @@ export function isTerminal(fd: number): boolean {
   }
 }
 
-/** Whether what is written there is shown with colours, as node decides (https://no-color.org, https://force-color.org). */
+/** Whether what is written there is shown with colours. */
 export function showsColors(fd: number): boolean {
-  const { FORCE_COLOR, NO_COLOR, TERM } = process.env;
+  return wantsColors(process.env, () => isTerminal(fd));
+}
+
+/** As node decides (https://no-color.org, https://force-color.org). */
+export function wantsColors(
+  { FORCE_COLOR, NO_COLOR, TERM }: Readonly<Record<string, string | undefined>>,
+  isShown: () => boolean,
+): boolean {
   if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
-  return !NO_COLOR && TERM !== 'dumb' && isTerminal(fd);
+  return !NO_COLOR && TERM !== 'dumb' && isShown();
 }

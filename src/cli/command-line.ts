@@ -14,8 +14,8 @@ interface Given {
 export function plainCall(command: Command, words: readonly string[]): (() => void | Promise<void>) | undefined {
   const below = command.commands.find(({ name }) => name === words[0]);
   if (below) return plainCall(below, words.slice(1));
-  const { run } = command;
-  const line = run && splitLine(command, words);
+  const { run, passesOptionsOn } = command;
+  const line = run && !passesOptionsOn && splitLine(command, words);
   if (!line || !isComplete(command, line.given, line.rest)) return undefined;
   const options = optionValues(command, line.given);
   const values = [...argumentValues(command.arguments, line.rest), options];

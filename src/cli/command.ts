@@ -94,6 +94,8 @@ export class Command {
   run: Action | undefined;
   /** Options after the name of a subcommand are that one's, though this has options of the same names. */
   hasPositionalOptions = false;
+  /** Options after its first argument belong to something else. */
+  passesOptionsOn = false;
 
   constructor(name: string, isHidden = false) {
     this.name = name;
@@ -154,6 +156,11 @@ export class Command {
 
   enablePositionalOptions(): this {
     this.hasPositionalOptions = true;
+    return this;
+  }
+
+  passThroughOptions(): this {
+    this.passesOptionsOn = true;
     return this;
   }
 

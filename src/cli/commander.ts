@@ -36,11 +36,12 @@ export async function readByCommander(program: Command, version: string, words: 
 }
 
 function fill(target: Commander, command: Command): void {
-  const { about, short, shape, notes, hasPositionalOptions, run } = command;
+  const { about, short, shape, notes, hasPositionalOptions, passesOptionsOn, run } = command;
   target.description(about);
   if (short !== undefined) target.summary(short);
   if (shape !== undefined) target.usage(shape);
   if (hasPositionalOptions) target.enablePositionalOptions();
+  if (passesOptionsOn) target.passThroughOptions();
   for (const option of command.options) target.addOption(optionOf(option));
   for (const { text, description, parse } of command.arguments)
     if (parse) target.argument(text, description, parse as (text: string, before: unknown) => unknown);
@@ -50,8 +51,8 @@ function fill(target: Commander, command: Command): void {
   for (const below of command.commands) {
     if (below.group !== undefined) target.commandsGroup(below.group);
     const made = target.command(below.name, { hidden: below.isHidden });
-    // `run` has a parser and a help of its own.
-    if (below.name === 'run') made.helpInformation = runHelp;
+    // `prisn run` has a parser and a help of its own.
+    if (command.name === 'prisn' && below.name === 'run') made.helpInformation = runHelp;
     fill(made, below);
   }
 }

@@ -48,11 +48,12 @@ export function changedFields(said: Said, before: ShownDeployment): PatchFields 
 /** The flags that stay in force though they were not given now, as they would be written, without values of variables. */
 export function keptFlags(said: Said, before: ShownDeployment): string[] {
   const { env, labels, plain } = said;
-  const { timeout_ms: timeoutMs, retries = 0, concurrency, args = [] } = before;
+  const { timeout_ms: timeoutMs, retries = 0, concurrency, reuse, args = [] } = before;
   const values: [isKept: boolean, flag: string][] = [
     [timeoutMs !== undefined && plain.timeout === undefined, `--timeout ${formatDuration(timeoutMs ?? 0)}`],
     [retries > 0 && plain.retries === undefined, `--retries ${retries}`],
     [concurrency !== undefined && plain.concurrency === undefined, `--concurrency ${concurrency}`],
+    [reuse === true && plain.reuse === undefined, '--reuse'],
     [args.length > 0 && plain.args === undefined, args.map((arg) => `--arg ${arg}`).join(' ')],
   ];
   const left = (had: object = {}, now: object): string[] => Object.keys(had).filter((key) => !(key in now));

@@ -21,6 +21,7 @@ export interface DeployFlags extends RemoteOptions {
   readonly timeout?: string;
   readonly retries?: number;
   readonly concurrency?: number;
+  readonly reuse?: boolean;
   readonly memory?: string;
   readonly cpu?: string;
   readonly pids?: number;
@@ -47,6 +48,8 @@ export function addDeployOptions(command: Command): Command {
     .option('--timeout <duration>', 'end a run after this time, such as 30s or 5m')
     .option('--retries <n>', 'run it again after a failure, at most this often', wholeNumber('--retries', 0, 100))
     .option('--concurrency <n>', 'runs at once; the others wait', wholeNumber('--concurrency', 1, 10_000))
+    .option('--reuse', 'keep the context of a run for the next, with its variables; --no-reuse for a fresh one each')
+    .addOption(new Option('--no-reuse').hideHelp())
     .option('--memory <size>', 'end a run that uses more, such as 256mb')
     .option('--cpu <cores>', 'let a run use this many cores at most, such as 0.5')
     .option('--pids <n>', 'let a run have this many processes and threads at most', wholeNumber('--pids', 1, 4_194_304))
@@ -104,6 +107,7 @@ function plainFields(flags: DeployFlags): PlainFields {
     timeout,
     retries: flags.retries,
     concurrency: flags.concurrency,
+    reuse: flags.reuse,
     port: flags.port,
     replicas: flags.replicas,
     schedule: flags.schedule,

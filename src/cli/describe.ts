@@ -76,12 +76,13 @@ async function deployment(client: Client, name: string, options: RemoteOptions):
   ].join('');
 }
 
-function limitsText({ timeout_ms: timeoutMs, retries, concurrency, resources = {} }: ShownDeployment): string {
+function limitsText({ timeout_ms: timeoutMs, retries, concurrency, reuse, resources = {} }: ShownDeployment): string {
   const { memory_mb: memoryMb, cpu, pids } = resources;
   const limits = [
     timeoutMs !== undefined && `timeout ${formatDuration(timeoutMs)}`,
     retries !== undefined && retries > 0 && `retries ${retries}`,
     concurrency !== undefined && `${concurrency} at once`,
+    reuse === true && 'context reused',
     memoryMb !== undefined && `memory ${formatMemory(memoryMb * 2 ** 20)}`,
     cpu !== undefined && `cpu ${cpu}`,
     pids !== undefined && `pids ${pids}`,

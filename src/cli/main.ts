@@ -29,6 +29,7 @@ const commands: Readonly<Record<string, { readonly group: string; readonly load:
   logs: { group: 'What runs, and what ran:', load: async () => (await import('./logs.ts')).logsCommand },
   wait: { group: 'What runs, and what ran:', load: async () => (await import('./wait.ts')).waitCommand },
   cancel: { group: 'What runs, and what ran:', load: async () => (await import('./cancel.ts')).cancelCommand },
+  bench: { group: 'What runs, and what ran:', load: async () => (await import('./bench.ts')).benchCommand },
   server: { group: 'The server:', load: async () => (await import('./server.ts')).serverCommand },
   config: { group: 'The server:', load: async () => (await import('./config.ts')).configCommand },
   backup: { group: 'The server:', load: async () => (await import('./backup.ts')).backupCommand },

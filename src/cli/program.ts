@@ -6,3 +6,9 @@ export function programPath(): string {
   const isBuilt = import.meta.url.endsWith('.js');
   return fileURLToPath(new URL(isBuilt ? '../../prisn.cjs' : './prisn.ts', import.meta.url));
 }
+
+/** Absolute path of the command `prisn` itself: what its users have on the PATH. */
+export function commandPath(): string {
+  const isBuilt = import.meta.url.endsWith('.js');
+  return fileURLToPath(new URL(isBuilt ? '../../../bin/prisn' : '../../bin/prisn', import.meta.url));
+}

@@ -26,6 +26,7 @@ function settingsOf(revision: ShownDeployment): readonly Settings[] {
       timeout: timeoutMs === undefined ? undefined : formatDuration(timeoutMs),
       retries: revision.retries?.toString(),
       concurrency: revision.concurrency?.toString(),
+      reuse: revision.reuse?.toString(),
     },
     Object.fromEntries(Object.entries(resources).map(([key, value]) => [key, String(value)])),
     named('env', env),

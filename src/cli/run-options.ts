@@ -13,30 +13,49 @@ export interface RunOption {
   readonly repeatable?: boolean;
   /** It says something about an execution, so it needs `--detach`. */
   readonly detached?: boolean;
+  /** The daemon understands it too (`src/launch.ts`), so the native launcher may send it there. */
+  readonly launched?: boolean;
   readonly help: string;
 }
 
 export const runOptions = [
-  { long: '--runtime', value: '<id>', help: 'run it with this runtime (prisn runtime list) instead of finding one out' },
-  { long: '--env', short: '-e', value: '<KEY=VALUE>', repeatable: true, help: 'set a variable of its environment (repeatable)' },
+  {
+    long: '--runtime',
+    value: '<id>',
+    launched: true,
+    help: 'run it with this runtime (prisn runtime list) instead of finding one out',
+  },
+  {
+    long: '--env',
+    short: '-e',
+    value: '<KEY=VALUE>',
+    repeatable: true,
+    launched: true,
+    help: 'set a variable of its environment (repeatable)',
+  },
   {
     long: '--env-file',
     value: '<file>',
     repeatable: true,
     help: 'set the variables of a file of KEY=VALUE lines (repeatable; -e wins)',
   },
-  { long: '--workdir', value: '<directory>', help: 'run it in this directory' },
+  { long: '--workdir', value: '<directory>', launched: true, help: 'run it in this directory' },
   { long: '--timeout', value: '<duration>', help: 'end it after this time, such as 30s or 5m (exit code 124)' },
   { long: '--memory', value: '<size>', help: 'end it when it and its children use more, such as 256mb (exit code 137)' },
   { long: '--cpu', value: '<cores>', help: 'let it use this many cores at most, such as 0.5' },
   { long: '--pids', value: '<n>', help: 'let it have this many processes and threads at most' },
   { long: '--exec', value: '<code>', help: 'run this code instead of a file (needs --runtime)' },
-  { long: '--input', value: '<json>', help: 'call the default export of a JavaScript program with this value' },
+  {
+    long: '--input',
+    value: '<json>',
+    launched: true,
+    help: 'call the default export of a JavaScript program with this value',
+  },
   { long: '--detach', short: '-d', help: 'run it in the background: prints the id of its execution' },
   { long: '--name', value: '<name>', detached: true, help: 'with --detach: what the execution is called' },
   { long: '--namespace', short: '-n', value: '<name>', detached: true, help: 'with --detach: the namespace it belongs to' },
   { long: '--server', value: '<address>', detached: true, help: 'with --detach: the server that runs it' },
-  { long: '--verbose', short: '-v', help: 'say on stderr what is run, how, and why' },
+  { long: '--verbose', short: '-v', launched: true, help: 'say on stderr what is run, how, and why' },
   { long: '--help', short: '-h', help: 'show this help' },
 ] as const satisfies readonly RunOption[];
 
@@ -110,7 +129,10 @@ function valueOf(option: RunOption): string {
 
 function isLongOption(word: string): boolean {
   const name = word.split('=', 1)[0];
-  // Programs have options of these names too.
-  const common = (option: RunOption): boolean => option.detached === true || ['--help', '--verbose'].includes(option.long);
-  return runOptions.some((option) => option.long === name && !common(option));
+  return runOptions.some((option) => option.long === name && warnsAfterFile(option));
+}
+
+/** Whether it is said that an option after the file goes to the program: not of those that programs have too. */
+export function warnsAfterFile(option: RunOption): boolean {
+  return option.detached !== true && !['--help', '--verbose'].includes(option.long);
 }

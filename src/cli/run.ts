@@ -23,6 +23,9 @@ import { say } from './say.ts';
  * @throws PrisnError for what cannot be started
  */
 export async function run(words: readonly string[], limitsHeld = false): Promise<number> {
+  // Nobody but this run is meant by it.
+  const { PRISN_DECLINED: declined } = process.env;
+  delete process.env['PRISN_DECLINED'];
   const parsed = parseRunArguments(words);
   if (parsed.options.has('--help')) return showHelp();
   if (parsed.misplaced && !limitsHeld)
@@ -34,9 +37,10 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
   }
   refuseUndetached(parsed);
   const explain = parsed.options.has('--verbose') ? say : () => {};
+  if (explain === say && !limitsHeld) say((await import('./launcher-note.ts')).launcherNote(declined, process.env));
   const env = { ...callers(process.env), ...given(parsed) };
   const cwd = directory(last(parsed, '--workdir'));
-  let wasEmbedded = false;
+  let wasCold = false;
   const outcome = await runInForeground({
     ...asked,
     args: parsed.args,
@@ -48,14 +52,14 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
     cacheDir: cacheDir(process.env),
     again: (nodeFlags) => [process.execPath, ...nodeFlags, '--', process.argv[1] as string, heldRun, ...words],
     warm: limitsHeld ? undefined : warmRunner(process.env, explain),
-    embedded: () => {
-      wasEmbedded = !limitsHeld;
+    cold: () => {
+      wasCold = !limitsHeld;
     },
     explain,
   });
   if (outcome.message !== undefined) say(outcome.message);
   if (outcome.signal === 'SIGINT') dieOfInterrupt();
-  if (wasEmbedded && wantsDaemon(process.env)) await (await import('./auto-start.ts')).startForNextTime(process.env);
+  if (wasCold && wantsDaemon(process.env)) await (await import('./auto-start.ts')).startForNextTime(process.env);
   return outcome.exitCode;
 }
 

@@ -16,14 +16,17 @@ import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { IsolatePool } from '../../sandbox/isolate/pool.ts';
+import type { ForkServers } from '../../sandbox/process/fork-servers.ts';
 import { type Api, createApi } from '../api/server.ts';
 import type { ApiParts, ShownNode } from '../api/parts.ts';
 import { build, CleanUps } from '../base/lifecycle.ts';
 import { processId } from '../base/process-id.ts';
 import { type DaemonRecord, readRecord, removeRecord, type StartMode, writeRecord } from '../client/record.ts';
-import { foregroundDomain, foregroundHostBytes, ForegroundRuns } from '../engine/foreground-runs.ts';
+import { foregroundHostBytes, ForegroundRuns } from '../engine/foreground-runs.ts';
+import { foregroundDomain } from '../engine/served-run.ts';
 import type { Log } from '../engine/log.ts';
 import { Metrics } from '../metrics/metrics.ts';
+import { Launches } from '../launch.ts';
 import { holderEnvironment } from '../model/foreground-run.ts';
 import type { Settings } from '../model/settings.ts';
 import { acquireLock } from '../store/lock.ts';
@@ -31,8 +34,10 @@ import { createWorkloads } from '../workload.ts';
 import { listenAt, type Place } from './address.ts';
 import { removeDrafts } from './backup.ts';
 import { type Folders, openDataDirectory } from './folders.ts';
+import { openForkServers } from './fork-servers.ts';
 import { Holdings } from './holdings.ts';
 import { watchIdle } from './idle.ts';
+import { trimWhenQuiet } from './quiet.ts';
 import { shownRuntimes } from './runtimes.ts';
 import { standIn } from './stand-in.ts';
 
@@ -108,9 +113,11 @@ class LocalDaemon implements Daemon {
     const folders = openDataDirectory(settings.data_dir);
     await this.#lock(folders);
     const pool = this.#openPool();
-    const runs = new ForegroundRuns(pool, { env: holderEnvironment(this.#options.env) });
-    const metrics = this.#openMetrics(pool, runs);
-    const holdings = await this.#open(folders, pool, metrics);
+    const forks = openForkServers(settings, join(home, 'cache'), log);
+    this.#cleanUps.push('ending the fork servers', () => forks.close());
+    const runs = this.#openRuns(pool, forks);
+    const metrics = this.#openMetrics(pool, runs, forks);
+    const holdings = await this.#open(folders, pool, forks, metrics);
 
     const api = await createApi(this.#apiParts(holdings, runs, metrics), {
       bodyLimit: settings.body_limit,
@@ -128,11 +135,14 @@ class LocalDaemon implements Daemon {
     await holdings.engine.executor.start();
     const drain = () => Promise.all([holdings.present?.executor.stop(settings.drain), untilNone(runs, settings.drain)]);
     this.#cleanUps.push('draining', drain, settings.drain + endingMs);
+    forks.startAhead();
     void pool.warm().catch((error: unknown) => log.warn({ err: error }, 'no isolate host can be kept warm'));
     this.#state = 'ready';
     writeRecord(home, record);
     const { address, socket, data_dir, pid } = record;
     log.info({ address, socket, data_dir, pid }, `prisn ${version} is ready`);
+    const isBusy = () => Object.values(this.#counts()).some((count) => count > 0);
+    this.#cleanUps.push('ending the watch for quiet', trimWhenQuiet({ isBusy, requests: () => api.requests }));
     if (mode === 'auto') this.#leaveWhenIdle(holdings, api, runs);
   }
 
@@ -168,10 +178,11 @@ class LocalDaemon implements Daemon {
   }
 
   #openPool(): IsolatePool {
-    const { isolate_threads, isolate_memory, output_limit } = this.#settings;
+    const { isolate_threads, isolate_memory, isolate_hosts, output_limit } = this.#settings;
     const pool = new IsolatePool({
       threads: isolate_threads,
       maxHostBytes: isolate_memory,
+      maxIdleHosts: isolate_hosts,
       maxDomainBytes: { [foregroundDomain]: foregroundHostBytes(totalmem(), isolate_memory) },
       env: holderEnvironment(this.#options.env),
       spare: true,
@@ -181,18 +192,31 @@ class LocalDaemon implements Daemon {
     return pool;
   }
 
-  #openMetrics(pool: IsolatePool, runs: ForegroundRuns): Metrics {
+  #openRuns(pool: IsolatePool, forks: ForkServers): ForegroundRuns {
+    const { env, home, install } = this.#options;
+    const launches = new Launches({ install, cacheDir: join(home, 'cache'), tickets: forks });
+    return new ForegroundRuns(pool, { env: holderEnvironment(env), launch: (request) => launches.way(request) });
+  }
+
+  #openMetrics(pool: IsolatePool, runs: ForegroundRuns, forks: ForkServers): Metrics {
     return new Metrics({
       pending: () => this.#counts().pending,
       running: (kind) => this.#holdings?.present?.executor.running(kind) ?? 0,
       foregroundRuns: () => runs.count,
       isolates: () => pool.stats(),
+      forks: () => forks.stats(),
     });
   }
 
-  async #open(folders: Folders, pool: IsolatePool, metrics: Metrics): Promise<Holdings> {
+  async #open(folders: Folders, pool: IsolatePool, forks: ForkServers, metrics: Metrics): Promise<Holdings> {
     const { home, env, masterKey, log, version } = this.#options;
-    const workloads = createWorkloads({ pool, cacheDir: join(home, 'cache'), env });
+    const workloads = createWorkloads({
+      pool,
+      forks,
+      cacheDir: join(home, 'cache'),
+      env,
+      log: (fields, message) => log.debug(fields, message),
+    });
     const api = (): string | undefined => (this.#record?.address ? `http://${this.#record.address}` : undefined);
     const parts = { folders, settings: this.#settings, masterKey, nodeId: hostname(), api, workloads, metrics, log };
     const holdings = await Holdings.open(parts, version, () => this.#fail('what was restored cannot be opened'));

@@ -30,6 +30,8 @@ const parts = ['store', 'bundles', 'logs', 'work', 'data', 'key'] as const;
 const unlimited = { packedBytes: Number.MAX_SAFE_INTEGER, unpackedBytes: Number.MAX_SAFE_INTEGER, entries: 1_000_000 };
 
 type Entry = tar.ExtractEvents['entry'][1] & AsyncIterable<Uint8Array>;
+type Header = Entry['header'];
+type Content = AsyncGenerator<Uint8Array, void, undefined>;
 
 /**
  * Unpacks and checks a backup beside what is stored, which stays as it is.
@@ -99,15 +101,15 @@ async function unpackBackup(archive: AsyncIterable<Uint8Array>, folders: Folders
   const extract = tar.extract();
   // The first entry is lost unless it is asked for in this tick.
   const unpacking = pipeline(archive, createGunzip(), extract);
-  // An entry that is cut off does not tell its reader.
   const failed = unpacking.then(() => new Promise<never>(() => {}));
   failed.catch(() => undefined);
   const links: { path: string; target: string }[] = [];
   let head: BackupHead | undefined;
   try {
     for await (const entry of extract as AsyncIterable<Entry>) {
-      if (head) await Promise.race([takeEntry(entry, folders, bundles, links), failed]);
-      else head = await Promise.race([readHead(entry), failed]);
+      const content = contentOf(entry, failed);
+      if (head) await takeEntry(entry.header, content, folders, bundles, links);
+      else head = await readHead(entry.header, content);
       // Also where nothing of it was wanted: the next one comes after its end.
       entry.resume();
     }
@@ -121,10 +123,20 @@ async function unpackBackup(archive: AsyncIterable<Uint8Array>, folders: Folders
   return head;
 }
 
-async function readHead(entry: Entry): Promise<BackupHead> {
-  if (entry.header.name !== 'backup.json' || entry.header.size > 65_536) throw refused('it does not begin as one');
+/** An entry that is cut off does not tell its reader, who would wait for ever. */
+async function* contentOf(entry: AsyncIterable<Uint8Array>, failed: Promise<never>): Content {
+  const chunks = entry[Symbol.asyncIterator]();
+  for (;;) {
+    const { done, value } = await Promise.race([chunks.next(), failed]);
+    if (done) return;
+    yield value;
+  }
+}
+
+async function readHead({ name, size }: Header, content: Content): Promise<BackupHead> {
+  if (name !== 'backup.json' || size > 65_536) throw refused('it does not begin as one');
   const chunks: Uint8Array[] = [];
-  for await (const chunk of entry) chunks.push(chunk);
+  for await (const chunk of content) chunks.push(chunk);
   const head = JSON.parse(Buffer.concat(chunks).toString()) as Partial<BackupHead> | null;
   if (!isHead(head)) throw refused('it does not begin as one');
   if (head.prisn_backup > backupFormat)
@@ -138,15 +150,15 @@ function isHead(head: Partial<BackupHead> | null): head is BackupHead {
 }
 
 async function takeEntry(
-  entry: Entry,
+  { name, type, mode, linkname, mtime }: Header,
+  content: Content,
   folders: Folders,
   bundles: BundleStore,
   links: { path: string; target: string }[],
 ): Promise<void> {
-  const { name, type, mode, linkname, mtime } = entry.header;
   const bundle = /^bundles\/(?<id>sha256-[0-9a-f]{64})\.tar\.gz$/.exec(name)?.groups?.['id'];
   if (bundle !== undefined) {
-    const { id } = await bundles.put(entry);
+    const { id } = await bundles.put(content);
     if (id !== bundle) throw refused(`the bundle ${bundle} is not what its name says`);
     return;
   }
@@ -157,7 +169,7 @@ async function takeEntry(
   else if (type === 'symlink') links.push({ path, target: linkname ?? '' });
   else if (type === 'file') {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await pipeline(entry, createWriteStream(path, { flags: 'wx', mode: name === 'key' ? 0o600 : mode, flush: true }));
+    await pipeline(content, createWriteStream(path, { flags: 'wx', mode: name === 'key' ? 0o600 : mode, flush: true }));
     if (mtime) await utimes(path, mtime, mtime);
   } else throw refused(`${JSON.stringify(name)} is neither file, folder nor link`);
 }

@@ -6,7 +6,7 @@
  * folder, secrets, mask   ┼▶ start ─▶ output into the log while it runs ─▶ outcome
  * prepared by the sandbox ┘
  * ```
- * Nothing starts before the store knows that it does: a daemon that is killed leaves no run that its successor would
+ * Nothing starts before the store knows that it does (where a slot is free, from its acceptance on): a daemon that is killed leaves no run that its successor would
  * take for one that never began. A program that went down with its host through no fault of its own, and did nothing
  * outside yet, runs again at once.
  */
@@ -31,11 +31,13 @@ import type { Live } from './live.ts';
 import type { Log } from './log.ts';
 import { Output } from './output.ts';
 import type { PreparedWorkload, ProgramFiles, ProgramText, RunningWorkload, Workload, Workloads } from './ports.ts';
+import { filesOf } from './programs.ts';
 import type { SecretEnv } from './secrets.ts';
+import type { ProgramInBundle } from './submission.ts';
 
 export interface AttemptParts {
   readonly executions: Pick<Executions, 'spec'>;
-  readonly bundles: Pick<BundleStore, 'copyTo'>;
+  readonly bundles: Pick<BundleStore, 'copyTo' | 'open'>;
   readonly logs: Logs;
   readonly workloads: Pick<Workloads, 'prepare'>;
   readonly secretValues: (namespace: string, references: readonly SecretReference[]) => Promise<SecretEnv>;
@@ -83,29 +85,31 @@ export class Attempts {
 
   /** @throws PrisnError when the store was given up before the start was written */
   async run(live: Live): Promise<AttemptEnd> {
-    const { clock, log } = this.#parts;
+    const { clock, log, logs } = this.#parts;
     const queuedMs = clock.elapsed() - live.waitingSince;
-    let written = this.#writeRunning(live);
+    let written = live.record.status === 'Running' ? Promise.resolve() : this.#writeRunning(live);
     for (let rerun = 0; ; rerun++) {
       const end = await this.#once(live, queuedMs, written);
       written = Promise.resolve();
       if (!end.outcome.blameless || rerun === mostReruns || live.stopCause) return end;
       log.info({ id: live.id, why: end.outcome.message }, 'an execution that went down with its host is run again');
       await end.output?.end();
+      // It may say nothing this time.
+      await logs.release(attemptId(live.id, live.record.attempt));
+      await logs.delete(attemptId(live.id, live.record.attempt));
     }
   }
 
   /** Removes the folder of an execution that belongs to no deployment; there may be none. */
   async clear(live: Live): Promise<void> {
-    if (live.deployment !== undefined || (live.kind === 'isolate' && live.bundle === undefined)) return;
+    if (live.deployment !== undefined || live.kind === 'isolate') return;
     await removeFolder(join(this.#options.workDir, live.id)).catch((error: unknown) =>
       this.#parts.log.warn({ id: live.id }, `a work folder stays behind: ${messageOf(error)}`),
     );
   }
 
   async #writeRunning(live: Live): Promise<void> {
-    const started_at = new Date(this.#parts.clock.now()).toISOString();
-    const running: Execution = known({ ...live.record, status: 'Running', started_at, error: undefined });
+    const running = runningRecord(live.record, this.#parts.clock.now());
     live.record = running;
     if (!live.call) await this.#journal.update(live, running);
   }
@@ -135,7 +139,7 @@ export class Attempts {
     }
     live.running = running;
     live.call?.started();
-    const noting = running.process && this.#noteProcess(live, { process: running.process, tier });
+    const noting = running.process && this.#noteProcess(live, running.process, tier);
     const outcome = await new Promise<Outcome>((resolve) => {
       void running.exited.then(resolve);
       live.abandon = () => resolve(stopped('interrupted', live.record.attempt));
@@ -157,10 +161,12 @@ export class Attempts {
   }
 
   /** What a successor needs to end what is left over; the mark in the environment finds it too. */
-  async #noteProcess(live: Live, fields: Pick<Execution, 'process' | 'tier'>): Promise<void> {
+  async #noteProcess(live: Live, started: RunningWorkload['process'], tier: string): Promise<void> {
     if (live.call) return;
+    const process = await started;
+    if (!process) return;
     await this.#journal
-      .update(live, { ...live.record, ...fields })
+      .update(live, { ...live.record, process, tier })
       .catch((error: unknown) => this.#parts.log.warn({ id: live.id }, messageOf(error)));
   }
 
@@ -170,7 +176,7 @@ export class Attempts {
     if (!spec) throw new Error(`what ${live.id} runs is not in the store`);
     const { namespace } = live.record;
     const cwd = this.#cwdOf(live);
-    const program = await this.#programIn(cwd, live, spec);
+    const program = await this.#programOf(live, spec, cwd);
     const secrets = spec.secrets.length > 0 ? await secretValues(namespace, spec.secrets) : undefined;
     const workload: Workload = known({
       runId: attemptId(live.id, live.record.attempt),
@@ -180,6 +186,7 @@ export class Attempts {
       env: { ...spec.env, ...secrets?.env, ...this.#ownEnv(live) },
       cwd,
       ...inputsOf(live, spec),
+      reuse: spec.reuse,
       limits: limitsOf(spec),
     });
     const hidden = secrets && mask(secrets.values);
@@ -196,13 +203,15 @@ export class Attempts {
     return deployment === undefined ? join(workDir, id) : join(workDir, deployment, String(record.revision));
   }
 
-  async #programIn(folder: string, live: Live, { program }: ExecutionSpec): Promise<ProgramFiles | ProgramText> {
-    if ('source' in program) {
-      // An isolate has no file system that would look for it.
-      if (live.kind === 'process') mkdirSync(folder, { recursive: true, mode: 0o700 });
-      return program;
-    }
-    const { bundle, entrypoint, runtime } = program;
+  /** An isolate has no file system: no folder is made for what runs in one. */
+  #programOf(live: Live, { program }: ExecutionSpec, folder: string): ProgramFiles | ProgramText | Promise<ProgramFiles> {
+    if (live.kind === 'isolate') return filesOf(program, this.#parts.bundles, ownerOf(live));
+    if ('bundle' in program) return this.#copyTo(folder, program);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return program;
+  }
+
+  async #copyTo(folder: string, { bundle, entrypoint, runtime }: ProgramInBundle): Promise<ProgramFiles> {
     await this.#parts.bundles.copyTo(bundle, folder);
     // What an earlier execution did to its folder must not keep every later one from running.
     if (!existsSync(join(folder, entrypoint))) {
@@ -212,9 +221,9 @@ export class Attempts {
     return known({ folder, entrypoint, runtime });
   }
 
-  #ownEnv({ id, record, deployment }: Live): Record<string, string> {
+  #ownEnv({ id, record, deployment, kind }: Live): Record<string, string> {
     const data = deployment === undefined ? undefined : join(this.#options.dataDir, deployment);
-    if (data !== undefined) mkdirSync(data, { recursive: true, mode: 0o700 });
+    if (data !== undefined && kind === 'process') mkdirSync(data, { recursive: true, mode: 0o700 });
     return known({
       PRISN_EXECUTION_ID: id,
       PRISN_NAMESPACE: record.namespace,
@@ -224,6 +233,15 @@ export class Attempts {
       PRISN_DATA: data,
     });
   }
+}
+
+function ownerOf({ deployment, record }: Live): string {
+  return deployment === undefined ? '' : `${deployment} ${record.revision}`;
+}
+
+/** The record of one that starts. */
+export function runningRecord({ error: _, ...record }: Execution, nowMs: number): Execution {
+  return { ...record, status: 'Running', started_at: new Date(nowMs).toISOString() };
 }
 
 /** A process has the body of a request as its standard input (RFC 3875, 4.2). */

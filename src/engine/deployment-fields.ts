@@ -25,6 +25,7 @@ export interface DeploymentFields {
   readonly schedule?: string;
   readonly timezone?: string;
   readonly concurrency?: number;
+  readonly reuse?: boolean;
   readonly overlap?: string;
   readonly missed?: string;
   readonly timeout?: string;
@@ -65,6 +66,7 @@ export function configurationOf(fields: DeploymentChanges, present?: DeploymentT
     );
   const timeout_ms = fields.timeout === undefined ? base?.timeout_ms : parseDuration(fields.timeout, 'timeout');
   const concurrency = fields.concurrency ?? base?.concurrency;
+  const reuse = fields.reuse ?? base?.reuse ?? false;
   const resources = { ...base?.resources, ...fields.resources };
   const env = merged(base?.env, fields.env);
   const secrets = fields.secrets ?? base?.secrets ?? [];
@@ -78,6 +80,7 @@ export function configurationOf(fields: DeploymentChanges, present?: DeploymentT
     labels: merged(base?.labels, fields.labels),
     ...(timeout_ms !== undefined && { timeout_ms }),
     ...(concurrency !== undefined && { concurrency }),
+    ...(reuse && { reuse }),
     ...(Object.keys(resources).length > 0 && { resources }),
   };
 }

@@ -193,6 +193,12 @@ export class DeploymentUseCases {
     await this.#parts.secrets.check(namespace, configuration.secrets);
     const resolved = await resolveCode(this.#parts, place);
     checkLimits(resolved, configuration.resources ?? {});
+    if (configuration.reuse && resolved.kind === 'process')
+      throw new PrisnError(
+        'unsupported',
+        `reuse: only a program in an isolate keeps its context, and this one would run in ${resolved.runtime} (${resolved.why}); ` +
+          'deploy it without reuse: a process starts anew for each execution',
+      );
     const { bundle, entrypoint, chosen_runtime } = place;
     return {
       ...configuration,

@@ -24,22 +24,24 @@ import type { FunctionRequest } from '../model/task.ts';
 import type { Mask } from '../secrets/mask.ts';
 import type { Deployments } from '../store/deployments.ts';
 import type { ExecutionFilter } from '../store/execution-index.ts';
-import type { ExecutionList, ExecutionPage, Executions } from '../store/executions.ts';
+import type { Created, ExecutionList, ExecutionPage, Executions } from '../store/executions.ts';
 import type { Idempotency } from '../store/idempotency.ts';
-import { Attempts } from './attempt.ts';
+import { Attempts, runningRecord } from './attempt.ts';
 import { openCall, type FunctionCall } from './call.ts';
 import { systemClock, within, type Clock } from './clock.ts';
 import { Followers } from './followers.ts';
 import { Journal } from './journal.ts';
+import { known } from './known.ts';
 import { Live, type Call, type CallSink } from './live.ts';
 import type { Log } from './log.ts';
 import type { Resolved, WorkloadKind, Workloads } from './ports.ts';
 import { Programs } from './programs.ts';
+import type { Waiting } from './queue.ts';
 import { Reading, type LogsQuery, type ShownOutput } from './reading.ts';
 import { Recovery } from './recovery.ts';
 import { discardFolder } from './discard-folder.ts';
 import { Retention } from './retention.ts';
-import { Runs } from './runs.ts';
+import { type Place, Runs } from './runs.ts';
 import type { SecretEnv } from './secrets.ts';
 import { acceptedRecord, specOf, type Submission } from './submission.ts';
 
@@ -152,26 +154,24 @@ export class Executor {
     const spec = specOf(submission, this.#options.timeoutMs);
     const resolved = await this.#resolve(submission, spec);
     this.#checkThere(submission);
-    const giveBack = this.#runs.reserve();
+    const nowMs = this.#parts.clock.now();
+    const id = this.#ids.next('exec', nowMs);
+    const accepted = acceptedRecord(submission, resolved, { id, nowMs, nodeId: this.#options.nodeId });
+    const place = this.#runs.reserve(waitingOf(submission, resolved));
+    const record = place.isSlot ? runningRecord(accepted, nowMs) : accepted;
+    let created: Created | undefined;
     try {
-      const nowMs = this.#parts.clock.now();
-      const record = acceptedRecord(submission, resolved, {
-        id: this.#ids.next('exec', nowMs),
-        nowMs,
-        nodeId: this.#options.nodeId,
-      });
-      const created = await this.#journal.create(record, spec, idempotency && { namespace, ...idempotency });
-      if (!created.created) return await this.get(created.id);
-      this.#parts.metrics.accepted(record);
-      const fields = liveFields(submission, record, created.revision, resolved);
-      const kept = this.#isKept(spec) ? spec : undefined;
-      const live = new Live({ ...fields, retries: spec.retries, spec: kept }, this.#parts.clock);
-      this.#add(live);
-      // As it was accepted, though it may run by now: that is what the answer says.
-      return this.#reading.shown(record);
+      created = await this.#journal.create(record, spec, idempotency && { namespace, ...idempotency });
     } finally {
-      giveBack();
+      if (!created?.created) place.giveBack();
     }
+    if (!created.created) return this.get(created.id);
+    this.#parts.metrics.accepted(record);
+    const fields = liveFields(submission, record, created.revision, resolved);
+    const kept = this.#isKept(spec) ? spec : undefined;
+    this.#add(new Live({ ...fields, retries: spec.retries, spec: kept }, this.#parts.clock), place);
+    // As it was accepted, though it may run by now: that is what the answer says.
+    return this.#reading.shown(accepted);
   }
 
   /** With its place in the queue while it waits, and its output once it has ended. @throws PrisnError `not_found` */
@@ -213,11 +213,11 @@ export class Executor {
       const resolved = await this.#resolve(submission, spec);
       this.#checkServing();
       this.#checkThere(submission);
-      this.#runs.reserve()();
+      const place = this.#runs.reserve(waitingOf(submission, resolved));
       const record = acceptedRecord(submission, resolved, { id, nowMs: clock.now(), nodeId: this.#options.nodeId });
       metrics.accepted(record);
       const live = new Live({ ...liveFields(submission, record, 0, resolved), retries: 0, spec, call }, clock);
-      this.#add(live);
+      this.#add(live, place);
       return live;
     };
     return openCall(id, request, sink, accept, (live) => this.#runs.cancel(live));
@@ -267,11 +267,12 @@ export class Executor {
     return () => void this.#forgotten.delete(deploymentId);
   }
 
-  #add(live: Live): void {
+  #add(live: Live, place: Place): void {
     const { deployment } = live;
     // Its acceptance was being written while its deployment was deleted.
-    if (deployment !== undefined && this.#forgotten.has(deployment)) return this.#runs.drop(live, 'its deployment was deleted');
-    this.#runs.add(live);
+    if (deployment !== undefined && this.#forgotten.has(deployment))
+      return this.#runs.drop(live, 'its deployment was deleted', place);
+    this.#runs.add(live, place);
     if (deployment !== undefined) this.#followers.accepted(deployment, live.id);
   }
 
@@ -298,6 +299,10 @@ export class Executor {
   #isKept(spec: ExecutionSpec): boolean {
     return this.#runs.pending < (sizeOf(spec) < 4096 ? 20_000 : 100);
   }
+}
+
+function waitingOf({ deployment }: Submission, { kind }: Resolved): Omit<Waiting, 'id'> {
+  return known({ kind, deployment: deployment?.id, concurrency: deployment?.concurrency });
 }
 
 function liveFields({ deployment, program }: Submission, record: Execution, revision: number, { kind }: Resolved) {

@@ -1,33 +1,32 @@
 /**
- * JavaScript of `prisn run` in the daemon's warm isolates: the server's end of the frames of `src/base/frames.ts`.
+ * Programs of `prisn run` by the daemon: the server's end of the frames of `src/base/frames.ts`.
  *
- *   connected ──(frame `run`)──▶ running ──(its end)──▶ told, and closed
- *       │          └──(refused)──▶ told, and closed        │
+ *   connected ──(frame `run`)─────────────────▶ running ──(its end)──▶ told, and closed
+ *       │   └──(frame `launch`)──▶ launching ─────▲  │
+ *       │              │               └──(a ticket)─┼──▶ told, and kept open
+ *       │              └──(refused)──▶ told, and closed
  *       └──(silence, a frame that does not belong there, the client is gone)──▶ stopped, and cut off
  *
  * What is refused the client runs itself, as it would without a daemon: that must make no difference, so whatever would is
- * refused here. Nothing is recorded. A client that does not read holds its program back, since no more than `outputWindow`
- * bytes are under way: the pool waits for what the client says to have taken.
+ * refused here. Nothing is recorded.
  */
 import { availableParallelism, constants, totalmem } from 'node:os';
 import type { Duplex } from 'node:stream';
-import { StringDecoder } from 'node:string_decoder';
-import type { IsolateRunning, IsolateSink } from '../../sandbox/isolate/pool.ts';
-import { exitCodeOfSignal, exitCodes } from '../base/exit-codes.ts';
 import { encodeFrame, type Frame, FrameReader, frameTypes } from '../base/frames.ts';
-import { type ForegroundRequest, maxInputBytes, nodeOf, type Place, placeOf, type Refusal } from '../model/foreground-run.ts';
+import { said } from '../base/said.ts';
+import { type ForegroundRequest, nodeOf, type Place, placeOf, type Refusal } from '../model/foreground-run.ts';
+import { type LaunchRequest, launchRequestIn, type LaunchWay, ticketPayload } from '../model/launch.ts';
 import type { Outcome } from '../model/outcome.ts';
-import type { IsolateTask, Limits } from '../model/task.ts';
-
-/** What is needed of `IsolatePool`. */
-export interface ForegroundPool {
-  start(task: IsolateTask, sink: IsolateSink, domain: string): IsolateRunning;
-}
+import type { IsolateTask } from '../model/task.ts';
+import { requestIn } from './foreground-request.ts';
+import { type ForegroundPool, ServedRun } from './served-run.ts';
 
 export interface ForegroundRunsOptions {
   /** The environment of the isolate hosts: `holderEnvironment`. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Connections at once, 8 a core by default; further clients run their programs themselves. */
+  /** Decides on what a launcher brings; never rejects. */
+  readonly launch: (request: LaunchRequest) => Promise<LaunchWay>;
+  /** Isolates at once, 8 a core by default; further clients run their programs themselves. */
   readonly limit?: number;
   /** How long a client may take to say what it wants. */
   readonly silenceMs?: number;
@@ -35,19 +34,6 @@ export interface ForegroundRunsOptions {
 
 /** The longest that `setTimeout` can wait. */
 const maxTimerMs = 2 ** 31 - 1;
-
-const limitNames: ReadonlySet<string> = new Set<keyof Limits>(['timeoutMs', 'memoryBytes', 'cpu', 'pids']);
-
-/** Those that do not end a process by default (signal(7)); stopping one is its terminal's business. */
-const harmlessSignals: ReadonlySet<string> = new Set(
-  'SIGCHLD SIGURG SIGWINCH SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU'.split(' '),
-);
-
-/** All of them are programs of the daemon's own user. */
-export const foregroundDomain = 'foreground';
-
-/** The heap of a program without a limit: node's own on a machine with enough memory, as in a process of its own. */
-export const foregroundHeapBytes = 4096 * 2 ** 20;
 
 /**
  * What a host of foreground programs may have, bytes: `prisn run` has to work with a daemon wherever it works without, so
@@ -60,13 +46,19 @@ export function foregroundHostBytes(machineBytes: number, hostBytes: number): nu
 
 export class ForegroundRuns {
   readonly #pool: ForegroundPool;
+  readonly #launch: ForegroundRunsOptions['launch'];
   readonly #accepts: Acceptance;
   readonly #limit: number;
   readonly #silenceMs: number;
   #connections = 0;
+  #isolates = 0;
 
-  constructor(pool: ForegroundPool, { env, limit = 8 * availableParallelism(), silenceMs = 5000 }: ForegroundRunsOptions) {
+  constructor(
+    pool: ForegroundPool,
+    { env, launch, limit = 8 * availableParallelism(), silenceMs = 5000 }: ForegroundRunsOptions,
+  ) {
     this.#pool = pool;
+    this.#launch = launch;
     this.#accepts = { node: nodeOf(process), place: placeOf(env, env) };
     this.#limit = limit;
     this.#silenceMs = silenceMs;
@@ -85,30 +77,58 @@ export class ForegroundRuns {
   serve(socket: Duplex, head: Buffer): void {
     this.#connections++;
     socket.once('close', () => this.#connections--);
-    const connection = new Connection(socket, this.#pool, this.#accepts);
-    if (this.#connections > this.#limit) return connection.refuse(`${this.#limit} foreground runs are under way already`);
-    connection.open(head, this.#silenceMs);
+    new Connection(socket, { start: (request) => this.#start(socket, request), launch: this.#launch }).open(
+      head,
+      this.#silenceMs,
+    );
+  }
+
+  /** @returns the run, or why there is none */
+  #start(socket: Duplex, request: ForegroundRequest): ServedRun | string {
+    const why = reasonAgainst(request, this.#accepts);
+    if (why !== undefined) return why;
+    if (this.#isolates >= this.#limit) return `${this.#limit} foreground runs are under way already`;
+    this.#isolates++;
+    const run = new ServedRun(socket, this.#pool, request.task);
+    void run.ended.then(() => this.#isolates--);
+    return run;
   }
 }
 
 type Acceptance = Omit<ForegroundRequest, 'task'>;
 
+function reasonAgainst({ node, place, task }: ForegroundRequest, accepts: Acceptance): string | undefined {
+  if (node !== accepts.node) return `the server runs on node ${accepts.node}`;
+  if (place.timeZone !== accepts.place.timeZone) return `the server has another time zone (${shownZone(accepts.place)})`;
+  if (place.locale !== accepts.place.locale) return `the server has another language (${accepts.place.locale || 'none'})`;
+  const { cpu, pids, timeoutMs = 0, memoryBytes = 0 } = task.limits;
+  if (timeoutMs > maxTimerMs) return 'the server has no timer that runs so long';
+  if (memoryBytes > totalmem()) return 'the server has less memory than the program may have';
+  return cpu === undefined && pids === undefined ? undefined : 'cores and processes are limited for a whole process only';
+}
+
+function shownZone({ timeZone }: Place): string {
+  return timeZone || "the machine's";
+}
+
+interface Serving {
+  readonly start: (request: ForegroundRequest) => ServedRun | string;
+  readonly launch: ForegroundRunsOptions['launch'];
+}
+
 class Connection {
   readonly #socket: Duplex;
-  readonly #pool: ForegroundPool;
-  readonly #accepts: Acceptance;
+  readonly #serving: Serving;
   readonly #reader = new FrameReader();
-  #running: IsolateRunning | undefined;
-  /** Bytes of output that the client has not taken yet. */
-  #underWay = 0;
-  #input: { decoder: StringDecoder; text: string; bytes: number } | undefined;
-  #signal: string | undefined;
+  #run: ServedRun | undefined;
+  /** The launcher has read our answer to its upgrade, and gives up no more. */
+  readonly #go = Promise.withResolvers<void>();
+  #isLaunching = false;
   #silence: NodeJS.Timeout | undefined;
 
-  constructor(socket: Duplex, pool: ForegroundPool, accepts: Acceptance) {
+  constructor(socket: Duplex, serving: Serving) {
     this.#socket = socket;
-    this.#pool = pool;
-    this.#accepts = accepts;
+    this.#serving = serving;
     socket.on('error', () => {});
   }
 
@@ -123,16 +143,9 @@ class Connection {
     socket.resume();
   }
 
-  refuse(why: string): void {
-    clearTimeout(this.#silence);
-    const refusal: Refusal = { why };
-    this.#socket.resume();
-    this.#finish(encodeFrame(frameTypes.refused, JSON.stringify(refusal)));
-  }
-
   #cut(): void {
     clearTimeout(this.#silence);
-    this.#running?.stop();
+    this.#run?.stop();
     this.#socket.destroy();
   }
 
@@ -146,157 +159,87 @@ class Connection {
   }
 
   /** @returns whether the frame may stand there */
-  #hear({ type, payload }: Frame): boolean {
-    if (!this.#running) return type === frameTypes.run && this.#run(payload);
-    switch (type) {
-      case frameTypes.taken:
-        return payload.length === 4 && this.#taken(payload.readUInt32BE());
-      case frameTypes.input:
-        return this.#hearInput(payload);
-      case frameTypes.signal:
-        return this.#hearSignal(payload.toString('latin1'));
+  #hear(frame: Frame): boolean {
+    if (frame.type === frameTypes.go && this.#isLaunching) {
+      clearTimeout(this.#silence);
+      this.#go.resolve();
+      return true;
+    }
+    if (this.#run) return this.#run.hear(frame);
+    if (this.#isLaunching) return false;
+    switch (frame.type) {
+      case frameTypes.run:
+        return this.#runAsked(requestIn(frame.payload));
+      case frameTypes.launch:
+        return this.#launchAsked(launchRequestIn(frame.payload));
       default:
         return false;
     }
   }
 
-  #run(payload: Buffer): boolean {
-    clearTimeout(this.#silence);
-    const request = requestIn(payload);
+  #runAsked(request: ForegroundRequest | undefined): boolean {
     if (!request) return false;
-    const why = this.#reasonAgainst(request);
-    if (why !== undefined) {
-      this.refuse(why);
+    clearTimeout(this.#silence);
+    const started = this.#serving.start(request);
+    if (typeof started === 'string') {
+      const refusal: Refusal = { why: started };
+      this.#finish(encodeFrame(frameTypes.refused, JSON.stringify(refusal)));
       return true;
     }
-    const { task } = request;
-    const limits = { ...task.limits, memoryBytes: task.limits.memoryBytes ?? foregroundHeapBytes };
-    this.#running = this.#pool.start({ ...task, limits, paced: true }, this.#sink(), foregroundDomain);
-    void this.#running.exited.then((outcome) => this.#end(outcome));
+    this.#run = started;
+    void started.ended.then((outcome) => this.#finish(encodeFrame(frameTypes.end, JSON.stringify(outcome))));
     return true;
   }
 
-  #reasonAgainst({ node, place, task }: ForegroundRequest): string | undefined {
-    const accepts = this.#accepts;
-    if (node !== accepts.node) return `the server runs on node ${accepts.node}`;
-    if (place.timeZone !== accepts.place.timeZone) return `the server has another time zone (${shownZone(accepts.place)})`;
-    if (place.locale !== accepts.place.locale) return `the server has another language (${accepts.place.locale || 'none'})`;
-    const { cpu, pids, timeoutMs = 0, memoryBytes = 0 } = task.limits;
-    if (timeoutMs > maxTimerMs) return 'the server has no timer that runs so long';
-    if (memoryBytes > totalmem()) return 'the server has less memory than the program may have';
-    return cpu === undefined && pids === undefined ? undefined : 'cores and processes are limited for a whole process only';
-  }
-
-  #sink(): IsolateSink {
-    const send = (type: '1' | '2', chunk: Uint8Array): void => {
-      if (this.#socket.destroyed) return;
-      this.#underWay += chunk.length;
-      this.#socket.write(encodeFrame(type, chunk));
-    };
-    return {
-      stdout: (chunk) => send(frameTypes.stdout, chunk),
-      stderr: (chunk) => send(frameTypes.stderr, chunk),
-      inputWanted: () => {
-        this.#input = { decoder: new StringDecoder('utf8'), text: '', bytes: 0 };
-        this.#socket.write(encodeFrame(frameTypes.wantInput));
-      },
-    };
-  }
-
-  #taken(bytes: number): boolean {
-    if (bytes > this.#underWay) return false;
-    this.#underWay -= bytes;
-    this.#running?.taken(bytes);
+  #launchAsked(request: LaunchRequest | undefined): boolean {
+    if (!request) return false;
+    this.#isLaunching = true;
+    void this.#launch(request);
     return true;
   }
 
-  #hearInput(payload: Buffer): boolean {
-    const input = this.#input;
-    if (!input) return false;
-    input.bytes += payload.length;
-    if (input.bytes > maxInputBytes) return false;
-    if (payload.length > 0) {
-      input.text += input.decoder.write(payload);
-      return true;
+  async #launch(request: LaunchRequest): Promise<void> {
+    const way = await this.#serving.launch(request);
+    switch (way.kind) {
+      case 'declined':
+        return this.#finish(encodeFrame(frameTypes.refused, way.why));
+      case 'fork':
+        this.#send(encodeFrame(frameTypes.ticket, ticketPayload(way)));
+        return;
+      case 'isolate':
+        await this.#go.promise;
+        return this.#runLaunched(way.task, way.place);
+      default:
+        way satisfies never;
     }
-    this.#input = undefined;
-    this.#running?.input(input.bytes === 0 ? undefined : input.text + input.decoder.end());
-    return true;
   }
 
-  /** Ends the program as the signal would end a process. */
-  #hearSignal(name: string): boolean {
-    if (!Object.hasOwn(constants.signals, name)) return false;
-    if (harmlessSignals.has(name)) return true;
-    this.#signal ??= name;
-    this.#running?.stop();
-    return true;
-  }
-
-  #end(outcome: Outcome): void {
+  async #runLaunched(task: IsolateTask, place: Place): Promise<void> {
     if (this.#socket.destroyed) return;
-    this.#finish(encodeFrame(frameTypes.end, JSON.stringify(this.#told(outcome))));
+    const started = this.#serving.start({ node: nodeOf(process), place, task });
+    if (typeof started === 'string') return this.#finish(encodeFrame(frameTypes.refused, started));
+    this.#run = started;
+    const outcome = await started.ended;
+    const { message, blameless, reason } = outcome;
+    // What the end of a neighbour did to it, it need not bear.
+    if ((blameless || reason === 'interrupted') && !started.hasBeenSeen)
+      return this.#finish(encodeFrame(frameTypes.refused, message ?? reason));
+    if (message !== undefined) this.#send(encodeFrame(frameTypes.stderr, said(message, task.colors?.stderr === true)));
+    this.#finish(encodeFrame(frameTypes.end, endOf(outcome)));
+  }
+
+  #send(frame: Buffer): void {
+    if (!this.#socket.destroyed) this.#socket.write(frame);
   }
 
   /** Says the last word; a client that does not hang up has its connection closed all the same. */
   #finish(last: Buffer): void {
-    this.#socket.end(last, () => this.#socket.destroy());
-  }
-
-  #told(outcome: Outcome): Outcome {
-    const signal = this.#signal as NodeJS.Signals | undefined;
-    if (outcome.reason !== 'canceled' || signal === undefined) return outcome;
-    return { reason: 'signal', signal, exitCode: exitCodeOfSignal(constants.signals[signal] ?? exitCodes.failed) };
+    clearTimeout(this.#silence);
+    if (!this.#socket.destroyed) this.#socket.end(last, () => this.#socket.destroy());
   }
 }
 
-function shownZone({ timeZone }: Place): string {
-  return timeZone || "the machine's";
-}
-
-/** @returns undefined for anything that is no such request */
-function requestIn(payload: Buffer): ForegroundRequest | undefined {
-  const value: unknown = JSON.parse(payload.toString('utf8'));
-  return isRecord(value) && isRecord(value['place']) && isTask(value['task'])
-    ? (value as unknown as ForegroundRequest)
-    : undefined;
-}
-
-/** Field by field: the pool passes on what it gets. */
-function isTask(value: unknown): value is IsolateTask {
-  if (!isRecord(value)) return false;
-  const { program, args, env, cwd, limits, request, returns } = value;
-  const isProgram = isRecord(program) && typeof program['entry'] === 'string' && isRecord(program['modules']);
-  return (
-    isProgram &&
-    Object.values(program['modules'] as object).every(isModule) &&
-    Array.isArray(args) &&
-    args.every((arg) => typeof arg === 'string') &&
-    isTextRecord(env) &&
-    typeof cwd === 'string' &&
-    isRecord(limits) &&
-    areLimits(limits) &&
-    request === undefined &&
-    returns === undefined
-  );
-}
-
-function isModule(value: unknown): boolean {
-  return (
-    isRecord(value) && typeof value['format'] === 'string' && typeof value['code'] === 'string' && isTextRecord(value['imports'])
-  );
-}
-
-function areLimits(limits: Record<string, unknown>): limits is Limits & Record<string, unknown> {
-  return Object.entries(limits).every(
-    ([name, limit]) => limitNames.has(name) && typeof limit === 'number' && Number.isFinite(limit) && limit > 0,
-  );
-}
-
-function isTextRecord(value: unknown): value is Record<string, string> {
-  return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** A launcher dies of the signal where the Node client does, and has only the code of the others. */
+function endOf({ signal, exitCode }: Outcome): string {
+  return signal === 'SIGINT' ? `signal ${constants.signals.SIGINT}` : `exit ${exitCode}`;
 }

@@ -5,6 +5,9 @@ type Known<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } &
 /** The fields that are there: a record has none whose value is undefined. */
 export function known<const T extends object>(fields: T): Known<T> {
   const found: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields)) if (value !== undefined) found[name] = value;
+  for (const name of Object.keys(fields)) {
+    const value = fields[name as keyof T];
+    if (value !== undefined) found[name] = value;
+  }
   return found as Known<T>;
 }

@@ -5,6 +5,8 @@ import type { Mask, Masker } from '../secrets/mask.ts';
 import type { Call, Live } from './live.ts';
 import type { WorkloadSink } from './ports.ts';
 
+const noOutput: LogEnd = { inline: new Uint8Array(), truncated: false };
+
 /** Of a function call's output so much is kept: its client has the rest. */
 const keptOfCall = 60_000;
 
@@ -17,13 +19,12 @@ export class Output {
   #room: number;
   #isCut = false;
 
-  /** @param openLog called once; for a function call not before there is output */
+  /** @param openLog called once, when there is output */
   constructor({ call }: Live, openLog: () => LogWriter, mask: Mask | undefined) {
     this.#maskers = mask && { stdout: mask.stream(), stderr: mask.stream() };
     this.#openLog = openLog;
     this.#call = call;
     this.#room = call ? keptOfCall : Infinity;
-    if (!call) this.#writer = openLog();
     this.sink = {
       stdout: (chunk) => this.#take('stdout', chunk),
       stderr: (chunk) => this.#take('stderr', chunk),
@@ -41,8 +42,8 @@ export class Output {
 
   /** @param options.files keeps a small log in files too, since no record takes it */
   async end(options: { readonly files?: boolean } = {}): Promise<LogEnd> {
-    const end = await this.#writer?.end(options);
-    return { ...end, truncated: this.#isCut || end?.truncated === true };
+    const end = (await this.#writer?.end(options)) ?? noOutput;
+    return { ...end, truncated: this.#isCut || end.truncated };
   }
 
   #take(stream: Stream, chunk: Uint8Array): void {

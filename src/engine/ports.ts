@@ -17,6 +17,8 @@ export interface ProgramFiles {
   readonly entrypoint: string;
   /** Id or alias; by the file without. */
   readonly runtime?: string;
+  /** Names all of this for good: the same name is the same program. */
+  readonly revision?: string;
 }
 
 /** A program as text, with the runtime that reads it. */
@@ -50,6 +52,8 @@ export interface Workload {
   readonly stdin?: Uint8Array;
   /** For a program that answers HTTP: it is called with this request, whose body a process has as `stdin` too. */
   readonly request?: FunctionRequest;
+  /** Keeps its context for the next workload of the same program and surroundings. Only with a `revision`, and in isolates. */
+  readonly reuse?: boolean;
   readonly limits: Limits;
 }
 
@@ -69,8 +73,8 @@ export interface RunningWorkload {
   stop(): void;
   /** So many bytes of `body` have left: a program that answers HTTP is held back while 1 MB is under way. */
   taken(bytes: number): void;
-  /** The root of its process tree. */
-  readonly process?: ProcessRecord;
+  /** The root of its process tree, once it is known. */
+  readonly process?: ProcessRecord | Promise<ProcessRecord | undefined>;
 }
 
 /** A workload whose interpreter is found and whose code is loaded. */

@@ -7,10 +7,21 @@ import { programOf, type Submission } from './submission.ts';
 
 const maxKept = 10_000;
 
-/** @throws PrisnError `not_found` for a bundle that is not there */
-export function filesOf(program: ExecutionSpec['program'], bundles: Pick<BundleStore, 'open'>): ProgramFiles | ProgramText {
+/**
+ * A program where it is stored, which nothing may run that could write there.
+ * @param owner tells apart what has the same code
+ * @throws PrisnError `not_found` for a bundle that is not there
+ */
+export function filesOf(
+  program: ExecutionSpec['program'],
+  bundles: Pick<BundleStore, 'open'>,
+  owner = '',
+): ProgramFiles | ProgramText {
   if ('source' in program) return program;
-  return known({ folder: bundles.open(program.bundle), entrypoint: program.entrypoint, runtime: program.runtime });
+  const { bundle, entrypoint, runtime } = program;
+  // With its code, since a restore takes numbers of revisions back.
+  const revision = [owner, bundle, entrypoint, runtime].join(' ');
+  return known({ folder: bundles.open(bundle), entrypoint, runtime, revision });
 }
 
 export class Programs {

@@ -4,6 +4,7 @@
  * ```
  * add ─▶ lane (one a kind and deployment, first in first out) ─▶ next ─▶ runs ─▶ release
  *          └ a lane is in the heap of its kind while it has items and its deployment is below its own limit
+ * begin ──(nothing waits that would go first)─────────────────────────▶ runs ─▶ release
  * ```
  * The heap has the lane with the oldest head first, so that what may run runs in the order in which it came, and a
  * deployment at its limit holds nobody else up. Every operation is logarithmic in the number of lanes, but `position`.
@@ -81,6 +82,21 @@ export class Queue<Item extends Waiting> {
     return () => void this.#promised--;
   }
 
+  /**
+   * Counts one as running that was never added, unless something that waits would go first, or a limit holds it.
+   * @returns whether it counts; then it is to be released
+   */
+  begin({ kind, deployment, concurrency }: Omit<Waiting, 'id'>): boolean {
+    if (this.#heaps[kind].first || this.#running[kind] >= this.#limits.running[kind]) return false;
+    const owner = deployment === undefined ? undefined : this.#ownerOf(deployment);
+    if (owner && (owner.lanes.size > 0 || owner.running >= (concurrency ?? Infinity))) return false;
+    this.#running[kind]++;
+    if (!owner) return true;
+    owner.limit = concurrency;
+    owner.running++;
+    return true;
+  }
+
   /** Puts an item last; never refuses, since what comes here has been accepted. */
   add(item: Item): void {
     const lane = this.#laneOf(item);
@@ -111,8 +127,8 @@ export class Queue<Item extends Waiting> {
     return item;
   }
 
-  /** Frees what an item held that `next` gave out. */
-  release({ kind, deployment }: Item): void {
+  /** Frees what an item held that `next` gave out, or that began. */
+  release({ kind, deployment }: Pick<Waiting, 'kind' | 'deployment'>): void {
     this.#running[kind]--;
     const owner = deployment === undefined ? undefined : this.#owners.get(deployment);
     if (!owner) return;

@@ -21,7 +21,7 @@ import type { Journal } from './journal.ts';
 import type { Live, StopCause } from './live.ts';
 import type { Log } from './log.ts';
 import type { WorkloadKind } from './ports.ts';
-import { Queue, type QueueLimits } from './queue.ts';
+import { Queue, type QueueLimits, type Waiting } from './queue.ts';
 
 export interface RunsParts {
   readonly executions: Pick<Executions, 'record'>;
@@ -31,6 +31,13 @@ export interface RunsParts {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** Held for one that is not accepted yet: a slot in which it starts at once, or a place in the queue. */
+export interface Place {
+  readonly isSlot: boolean;
+  /** To be called where it is not accepted after all. */
+  readonly giveBack: () => void;
 }
 
 /** What a program gets to end after it was told to, with SIGTERM's grace and the kill in it. */
@@ -43,7 +50,7 @@ export class Runs {
   readonly #queue: Queue<Live>;
   readonly #live = new Map<string, Live>();
   readonly #resting = new Set<Live>();
-  /** Attempts and endings under way, and who waits for all of them. */
+  /** Attempts and endings under way, with those that are being accepted and have a slot; and who waits for all of them. */
   #busy = 0;
   readonly #onIdle: (() => void)[] = [];
   #state: 'new' | 'started' | 'stopping' = 'new';
@@ -77,14 +84,31 @@ export class Runs {
     return this.#queue.position(id);
   }
 
-  /** @throws PrisnError `busy`; see `Queue.reserve` */
-  reserve(): () => void {
-    return this.#queue.reserve(this.#resting.size);
+  /**
+   * A place for one that is about to be accepted, which `add` takes over.
+   * @throws PrisnError `busy`; see `Queue.reserve`
+   */
+  reserve(one: Omit<Waiting, 'id'>): Place {
+    if (this.#state === 'started' && this.#queue.begin(one)) {
+      this.#busy++;
+      const giveBack = (): void => {
+        this.#release(one);
+        this.#rest();
+      };
+      return { isSlot: true, giveBack };
+    }
+    return { isSlot: false, giveBack: this.#queue.reserve(this.#resting.size) };
   }
 
-  add(live: Live): void {
+  /** @param place where it starts at once with a slot, its record says so already */
+  add(live: Live, place?: Place): void {
     this.#live.set(live.id, live);
+    if (place?.isSlot) {
+      this.#begin(live);
+      return this.#rest();
+    }
     this.#enqueue(live);
+    place?.giveBack();
     // It was accepted while the server began to stop.
     if (this.#state === 'stopping') this.#leave(live);
   }
@@ -104,7 +128,10 @@ export class Runs {
   }
 
   /** Ends one that was accepted and must not run. */
-  drop(live: Live, why: string): void {
+  drop(live: Live, why: string, place: Place): void {
+    place.giveBack();
+    const { started_at: _, ...record } = live.record;
+    live.record = record;
     this.#live.set(live.id, live);
     this.#endWaiting(live, 'canceled', why);
   }
@@ -147,11 +174,20 @@ export class Runs {
 
   #dispatch(): void {
     if (this.#state !== 'started') return;
-    for (let live = this.#queue.next(); live; live = this.#queue.next()) {
-      live.phase = 'running';
-      const each = live;
-      this.#track(each, () => this.#run(each));
-    }
+    for (let live = this.#queue.next(); live; live = this.#queue.next()) this.#begin(live);
+  }
+
+  /** It has a slot. */
+  #begin(live: Live): void {
+    live.phase = 'running';
+    // It was accepted while the server began to stop.
+    if (this.#state === 'stopping') live.stop('interrupted');
+    this.#track(live, () => this.#run(live));
+  }
+
+  #release(one: Pick<Waiting, 'kind' | 'deployment'>): void {
+    this.#queue.release(one);
+    this.#dispatch();
   }
 
   async #run(live: Live): Promise<void> {
@@ -159,8 +195,7 @@ export class Runs {
     try {
       end = await this.#parts.attempts.run(live);
     } finally {
-      this.#queue.release(live);
-      this.#dispatch();
+      this.#release(live);
     }
     await this.#settle(live, end);
   }
@@ -256,10 +291,12 @@ export class Runs {
     this.#busy++;
     work()
       .catch((error: unknown) => this.#lose(live, error))
-      .finally(() => {
-        this.#busy--;
-        if (this.#busy === 0) for (const tell of this.#onIdle.splice(0)) tell();
-      });
+      .finally(() => this.#rest());
+  }
+
+  #rest(): void {
+    this.#busy--;
+    if (this.#busy === 0) for (const tell of this.#onIdle.splice(0)) tell();
   }
 
   /** What is stored of it stays as it is, until the next start. */

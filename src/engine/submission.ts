@@ -59,6 +59,7 @@ export function specOf(submission: Submission, defaultTimeoutMs: number): Execut
     timeout_ms: timeoutMs ?? deployment?.timeout_ms ?? defaultTimeoutMs,
     retries: retries ?? deployment?.retries ?? 0,
     resources: Object.keys(limits).length > 0 ? limits : undefined,
+    reuse: deployment?.reuse,
   });
 }
 

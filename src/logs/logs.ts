@@ -6,7 +6,6 @@
  * ```
  * Between `end` and `release` the log is read from here still, so a reader never finds it in neither place.
  */
-import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type LogChunk, type Stream, textOf } from '../model/output-text.ts';
@@ -33,11 +32,9 @@ export class Logs {
     this.#limits = limits;
   }
 
-  /** Starts the log of an execution; an earlier one with the same id goes. */
+  /** Starts the log of an execution; an earlier one with the same id goes when this one has files. */
   open(id: string): LogWriter {
-    const folder = this.#path(id);
-    rmSync(folder, { recursive: true, force: true });
-    const writer = new LogWriter(folder, this.#limits);
+    const writer = new LogWriter(this.#path(id), this.#limits);
     this.#live.set(id, writer);
     return writer;
   }

@@ -6,6 +6,7 @@
  * logs are a few lines and a file for each would cost more than they do. `append` never waits: what the disk has not taken
  * yet waits in memory, within the same limits as on the disk, and what the limits drop is never written.
  */
+import { rm } from 'node:fs/promises';
 import { messageOf } from '../base/error.ts';
 import type { Stream } from '../model/output-text.ts';
 import { encode, headerBytes, type LogEntry, maxEntryBytes } from './entry.ts';
@@ -60,6 +61,8 @@ export class LogWriter {
   #smallBytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #isOnDisk = false;
+  /** An earlier log may be where its files will be. */
+  #isNew = true;
   #writing: Promise<void> | undefined;
   /** Told when what waits now is in the files. */
   readonly #flushes: (() => void)[] = [];
@@ -192,6 +195,8 @@ export class LogWriter {
   async #write(): Promise<void> {
     // What is appended in the same turn makes one write.
     await Promise.resolve();
+    if (this.#isNew) await rm(this.#folder, { recursive: true, force: true }).catch((error: unknown) => this.#fail(error));
+    this.#isNew = false;
     while (this.#flushes.length > 0 || this.#dropped.length > 0 || this.#segments.values().some((segment) => segment.isWaiting)) {
       const flushed = this.#flushes.splice(0);
       // Without those that are begun meanwhile, or the round may never end.

@@ -24,6 +24,8 @@ export interface DeploymentSpec {
   readonly concurrency?: number;
   readonly resources?: Resources;
   readonly labels: Readonly<Record<string, string>>;
+  /** Its contexts are kept between executions; a fresh one each without. */
+  readonly reuse?: true;
 }
 
 export interface Deployment extends DeploymentSpec {
@@ -39,7 +41,7 @@ export interface Deployment extends DeploymentSpec {
 /** What of a deployment makes its revision. */
 export function specOf(deployment: DeploymentSpec): DeploymentSpec {
   const { type, runtime, chosen_runtime, bundle, entrypoint, args, env, secrets } = deployment;
-  const { timeout_ms, retries, concurrency, resources, labels } = deployment;
+  const { timeout_ms, retries, concurrency, resources, labels, reuse } = deployment;
   return {
     type,
     bundle,
@@ -54,6 +56,7 @@ export function specOf(deployment: DeploymentSpec): DeploymentSpec {
     ...(timeout_ms !== undefined && { timeout_ms }),
     ...(concurrency !== undefined && { concurrency }),
     ...(resources !== undefined && { resources }),
+    ...(reuse && { reuse }),
   };
 }
 

@@ -70,6 +70,8 @@ export interface ExecutionSpec {
   /** Runs beyond the first after a failure. */
   readonly retries: number;
   readonly resources?: Resources;
+  /** In a context that is kept for the next execution of the same deployment. */
+  readonly reuse?: true;
 }
 
 /** Limits of an execution or a replica. */

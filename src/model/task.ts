@@ -74,6 +74,13 @@ export interface IsolateTask {
   readonly colors?: { readonly stdout: boolean; readonly stderr: boolean };
   /** The program is called with this request and answers it. */
   readonly request?: FunctionRequest;
+  /** Names the program for good: whoever runs it may remember what it is, and what came of compiling it. */
+  readonly revision?: string;
+  /**
+   * The program is kept after this task, to be called again by the next one with its variables as they are, where program,
+   * arguments, environment and limits are the same. Only with a `revision`.
+   */
+  readonly reuse?: boolean;
   /** The program is held back while 1 MB of its output is not taken yet; otherwise output beyond a limit is dropped. */
   readonly paced?: boolean;
   readonly limits: Limits;

@@ -1,7 +1,8 @@
 /** Deployments: the present record by namespace and name, and what each revision was. */
 import { PrisnError } from '../base/error.ts';
+import { Recent } from '../base/recent.ts';
 import type { Deployment, DeploymentType } from '../model/deployment.ts';
-import type { KeyValue } from './key-value.ts';
+import type { Batch, KeyValue } from './key-value.ts';
 import { fromJson, keyOf, numberPart, prefixOf, toJson, versioned, type Versioned } from './keyspace.ts';
 
 /** Older ones cannot be rolled back to. */
@@ -13,8 +14,15 @@ export interface DeploymentFilter {
   readonly label?: { readonly key: string; readonly value: string };
 }
 
+/** Records that are asked for with every execution: so many names and ids, and bytes of JSON. */
+const maxRecent = 2000;
+const maxRecentBytes = 16 * 2 ** 20;
+
 export class Deployments {
   readonly #store: KeyValue;
+  /** By the key of the record and by id. */
+  readonly #recent = new Recent<Versioned<Deployment>>(maxRecent, maxRecentBytes);
+  #writes = 0;
 
   constructor(store: KeyValue) {
     this.#store = store;
@@ -25,6 +33,7 @@ export class Deployments {
     const key = recordKey(deployment);
     const put = [...rowsOf(deployment), { key: keyOf('deployment-id', deployment.id), value: toJson(key) }];
     return this.#write(
+      deployment,
       { expect: [{ key, revision: null }], put },
       `deployment ${deployment.name} exists already in ${deployment.namespace}`,
     );
@@ -40,6 +49,7 @@ export class Deployments {
     const old = deployment.revision - keptRevisions;
     const gone = old > 0 ? [revisionKey(deployment.id, old)] : [];
     return this.#write(
+      deployment,
       { expect, put: rowsOf(deployment), delete: gone },
       `deployment ${deployment.name} was changed or deleted meanwhile`,
     );
@@ -52,20 +62,22 @@ export class Deployments {
     for await (const row of this.#store.range({ prefix: prefixOf('revision', deployment.id) })) history.push(row.key);
     const gone = [key, keyOf('deployment-id', deployment.id), ...history];
     await this.#write(
+      deployment,
       { expect: [{ key, revision }], delete: gone },
       `deployment ${deployment.name} was changed or deleted meanwhile`,
     );
   }
 
   async byName(namespace: string, name: string): Promise<Versioned<Deployment> | undefined> {
-    const stored = await this.#store.get(recordKey({ namespace, name }));
-    return stored && versioned(stored);
+    const key = recordKey({ namespace, name });
+    return this.#recent.get(key) ?? this.#read(key);
   }
 
   async byId(id: string): Promise<Versioned<Deployment> | undefined> {
+    const recent = this.#recent.get(id);
+    if (recent) return recent;
     const row = await this.#store.get(keyOf('deployment-id', id));
-    const stored = row && (await this.#store.get(fromJson<string>(row)));
-    return stored && versioned(stored);
+    return row && this.#read(fromJson<string>(row));
   }
 
   /** As it was at each of its last revisions, newest first. */
@@ -93,12 +105,26 @@ export class Deployments {
     return { items, total };
   }
 
-  async #write(batch: Parameters<KeyValue['write']>[0], conflict: string): Promise<number> {
+  async #read(key: string): Promise<Versioned<Deployment> | undefined> {
+    const writes = this.#writes;
+    const stored = await this.#store.get(key);
+    if (!stored) return undefined;
+    const found = versioned<Deployment>(stored);
+    // What was written meanwhile may be newer.
+    if (writes === this.#writes) for (const name of [key, found.record.id]) this.#recent.set(name, found, stored.value.length);
+    return found;
+  }
+
+  async #write(deployment: Deployment, batch: Batch, conflict: string): Promise<number> {
     try {
       return await this.#store.write(batch, { durable: true });
     } catch (error) {
       if (error instanceof PrisnError && error.code === 'conflict') throw new PrisnError('conflict', conflict, { cause: error });
       throw error;
+    } finally {
+      // Also where it failed: it may be there all the same.
+      this.#writes++;
+      for (const name of [recordKey(deployment), deployment.id]) this.#recent.delete(name);
     }
   }
 }

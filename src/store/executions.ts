@@ -88,13 +88,13 @@ export class Executions {
 
   /**
    * Accepts an execution: when this resolves, it is on the disk.
-   * @param execution a new one, `Pending`, with an id of `newId('exec')`
+   * @param execution a new one, `Pending` (or `Running`, where it starts as soon as this resolves), with an id of `newId('exec')`
    * @param request makes the same request again give the first one's execution
    * @throws PrisnError `conflict` when the request's key was used with another body
    */
   async create(execution: Execution, spec: ExecutionSpec, request?: IdempotentRequest): Promise<Created> {
     const { id } = execution;
-    if (execution.status !== 'Pending' || !idForm.test(id))
+    if (hasEnded(execution) || !idForm.test(id))
       throw new TypeError(`${id} (${execution.status}) is no new execution`);
     const batch: Batch = {
       put: [
@@ -108,7 +108,7 @@ export class Executions {
       const claim: Claimed = request ? await this.#idempotency.claim(request, id) : { executionId: id };
       if (claim.executionId !== id) return { created: false, id: claim.executionId };
       try {
-        const revision = await this.#store.write(joinBatches(batch, claim.batch ?? {}), { durable: true });
+        const revision = await this.#store.write(claim.batch ? joinBatches(batch, claim.batch) : batch, { durable: true });
         this.#unfinished.set(id, { ...unfinishedOf(execution), order: revision });
         return { created: true, revision };
       } catch (error) {
@@ -196,7 +196,7 @@ export class Executions {
         expect: [{ key: recordKey(id), revision: null }],
         put: [...batch.put, ...indexKeys(execution, 'all').map((row) => ({ key: row, value: new Uint8Array() }))],
       },
-      { durable: false },
+      { durable: false, lazy: true },
     );
   }
 

@@ -1,6 +1,7 @@
 /**
  * Group commit: batches that arrive while one is being synced form the next group, which one sync makes durable.
- * There is no delay; a lone writer waits for its own sync only.
+ * There is no delay; a lone writer waits for its own sync only. Only what nobody waits for stays a few milliseconds, or until
+ * another comes along.
  *
  * ```
  * write ─┐             ┌ conditions, counters: decided in order of arrival
@@ -16,6 +17,9 @@ const maxGroupBytes = 2 ** 20;
 /** Writers that nothing else holds back are refused beyond this. */
 const maxQueuedBytes = 64 * 2 ** 20;
 
+/** How long a write that nobody waits for may wait for others. */
+const lazyMs = 10;
+
 export interface Write {
   readonly batch: Batch;
   readonly durable: boolean;
@@ -29,13 +33,15 @@ export class GroupCommit {
   readonly #queue: Write[] = [];
   #queuedBytes = 0;
   #draining: Promise<void> | undefined;
+  #lingering: NodeJS.Timeout | undefined;
 
   /** @param commit settles every write of its group and never rejects */
   constructor(commit: (group: readonly Write[]) => Promise<void>) {
     this.#commit = commit;
   }
 
-  add(batch: Batch, durable: boolean): Promise<number> {
+  /** @param isLazy nobody waits for it; it is written with the next one that somebody waits for, or soon */
+  add(batch: Batch, durable: boolean, isLazy = false): Promise<number> {
     const bytes = sizeOf(batch);
     if (this.#queuedBytes + bytes > maxQueuedBytes)
       return Promise.reject(
@@ -44,13 +50,21 @@ export class GroupCommit {
     this.#queuedBytes += bytes;
     return new Promise((resolve, reject) => {
       this.#queue.push({ batch, durable, bytes, resolve, reject });
-      this.#draining ??= this.#drain();
+      if (isLazy && !this.#draining) this.#lingering ??= setTimeout(() => this.#begin(), lazyMs);
+      else this.#begin();
     });
   }
 
   /** Resolves when nothing is waiting. */
   async idle(): Promise<void> {
+    if (this.#lingering) this.#begin();
     while (this.#draining) await this.#draining;
+  }
+
+  #begin(): void {
+    clearTimeout(this.#lingering);
+    this.#lingering = undefined;
+    this.#draining ??= this.#drain();
   }
 
   async #drain(): Promise<void> {
@@ -80,32 +94,30 @@ export interface Plan {
   readonly revision: number;
 }
 
-/** The keys whose present state decides about a group. */
-export function keysToRead(batches: readonly Batch[]): { conditions: string[]; counters: string[] } {
-  const conditions = new Set(batches.flatMap(({ expect = [] }) => expect.map(({ key }) => key)));
-  const counters = new Set(batches.flatMap(({ add = [] }) => add.map(({ key }) => key)));
-  return { conditions: [...conditions], counters: [...counters] };
+/** What is stored before a group, in which the keys are looked up that decide about it. */
+export interface Present {
+  get(key: string, as: 'condition' | 'counter'): Stored | undefined;
 }
 
 /**
  * Decides a group, batch by batch: each sees what those before it did.
- * @param current the state of all `keysToRead`
  * @param revision the last one given before this group
+ * @throws what `present` throws
  */
-export function planGroup(batches: readonly Batch[], current: ReadonlyMap<string, Stored | undefined>, revision: number): Plan {
+export function planGroup(batches: readonly Batch[], present: Present, revision: number): Plan {
   const changes = new Map<string, Stored | null>();
-  const stateOf = (key: string): Stored | undefined => {
+  const stateOf = (key: string, as: 'condition' | 'counter'): Stored | undefined => {
     const change = changes.get(key);
-    return change === undefined ? current.get(key) : (change ?? undefined);
+    return change === undefined ? present.get(key, as) : (change ?? undefined);
   };
   const outcomes = batches.map(({ expect = [], put = [], delete: gone = [], add = [] }) => {
-    const failed = expect.find((condition) => (stateOf(condition.key)?.revision ?? null) !== condition.revision);
+    const failed = expect.find(({ key, revision: wanted }) => (stateOf(key, 'condition')?.revision ?? null) !== wanted);
     if (failed) return conflict(failed.key, failed.revision);
     revision++;
     for (const key of gone) changes.set(key, null);
     for (const { key, value } of put) changes.set(key, { value, revision });
     for (const { key, by } of add) {
-      const sum = counterValue(stateOf(key)) + by;
+      const sum = counterValue(stateOf(key, 'counter')) + by;
       changes.set(key, sum === 0 ? null : { value: Buffer.from(String(sum)), revision });
     }
     return revision;

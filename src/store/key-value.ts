@@ -50,6 +50,12 @@ export interface Range {
   readonly skipDamaged?: boolean;
 }
 
+export interface WriteOptions {
+  readonly durable: boolean;
+  /** Nobody waits for it: it may be kept a moment, to be written with others. */
+  readonly lazy?: boolean;
+}
+
 export interface KeyValue {
   /** @throws PrisnError `damaged` when the value is not the one that was written, `unavailable` */
   get(key: string): Promise<Stored | undefined>;
@@ -65,7 +71,7 @@ export interface KeyValue {
    * @throws PrisnError `conflict` when a condition fails, `too_large`, `storage_full`, `unavailable`, `busy`. After the last
    * three the batch was not accepted, but a disk that failed in the middle of it may still show it later.
    */
-  write(batch: Batch, options: { readonly durable: boolean }): Promise<number>;
+  write(batch: Batch, options: WriteOptions): Promise<number>;
   range(range: Range): AsyncIterable<Entry>;
   /** Finishes what was written. */
   close(): Promise<void>;

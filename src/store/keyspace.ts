@@ -22,9 +22,12 @@ export interface Versioned<T> {
   readonly revision: number;
 }
 
+const plain = /^[\w*.-]*$/;
+
 /** Joins parts to a key. Different lists of parts make different keys, and none is the beginning of another's part. */
 export function keyOf(...parts: readonly string[]): string {
-  return parts.map(encodeURIComponent).join('/');
+  // Nearly every part is a name or an id, in which nothing needs to be escaped.
+  return parts.every((part) => plain.test(part)) ? parts.join('/') : parts.map(encodeURIComponent).join('/');
 }
 
 /** The prefix of all keys that have these parts and at least one more. */

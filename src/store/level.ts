@@ -10,14 +10,24 @@
 import { join } from 'node:path';
 import { PrisnError, messageOf } from '../base/error.ts';
 import { frame, unframe } from './frame.ts';
-import { GroupCommit, counterValue, keysToRead, planGroup, type Plan, type Write } from './group.ts';
-import { checkBatch, checkKey, type Batch, type Entry, type KeyValue, type Range, type Stored } from './key-value.ts';
+import { GroupCommit, counterValue, planGroup, type Plan, type Present, type Write } from './group.ts';
+import {
+  checkBatch,
+  checkKey,
+  type Batch,
+  type Entry,
+  type KeyValue,
+  type Range,
+  type Stored,
+  type WriteOptions,
+} from './key-value.ts';
 import {
   bytesOfTables,
   failureOf,
   iteratorFinds,
   openDatabase,
   probeDisk,
+  writeAll,
   type Database,
   type Operation,
 } from './level-database.ts';
@@ -50,6 +60,7 @@ export class LevelStore implements KeyValue {
   readonly #sync: boolean;
   readonly #ledger: Ledger;
   readonly #commits = new GroupCommit((group) => this.#commit(group));
+  readonly #present: Present = { get: (key, as) => this.#getNow(key, as === 'counter') };
   #database: Database;
   #mark: Mark;
   /** What made the last write fail; while it is set, the state is `failed`. */
@@ -119,10 +130,10 @@ export class LevelStore implements KeyValue {
     return found.map((framed, i) => framed && this.#unframe(keys[i] ?? '', framed, skipDamaged));
   }
 
-  async write(batch: Batch, { durable }: { durable: boolean }): Promise<number> {
+  async write(batch: Batch, { durable, lazy = false }: WriteOptions): Promise<number> {
     checkBatch(batch);
     if (this.#closing) throw new PrisnError('unavailable', 'the store is closed');
-    return this.#commits.add(batch, durable);
+    return this.#commits.add(batch, durable, lazy);
   }
 
   async *range({ prefix, after = '', before, reverse = false, limit = -1, skipDamaged = false }: Range): AsyncGenerator<Entry> {
@@ -194,7 +205,7 @@ export class LevelStore implements KeyValue {
     const batches = group.map(({ batch }) => batch);
     try {
       if (this.#failure) await this.#reopen();
-      const plan = planGroup(batches, await this.#stateOf(batches), this.#mark.revision);
+      const plan = planGroup(batches, this.#present, this.#mark.revision);
       const durable = group.some((write, i) => write.durable && typeof plan.outcomes[i] === 'number');
       if (plan.outcomes.some((outcome) => typeof outcome === 'number')) await this.#apply(plan, durable);
       for (const [i, { resolve, reject }] of group.entries()) {
@@ -210,24 +221,20 @@ export class LevelStore implements KeyValue {
     }
   }
 
-  /** A condition on a damaged record cannot be judged; a damaged counter begins anew, since nothing could end otherwise. */
-  async #stateOf(batches: readonly Batch[]): Promise<Map<string, Stored | undefined>> {
-    const { conditions, counters } = keysToRead(batches);
-    const [expected, counted] = await Promise.all([this.getMany(conditions), this.getMany(counters, { skipDamaged: true })]);
-    const state = new Map<string, Stored | undefined>();
-    for (const [i, key] of counters.entries()) state.set(key, counted[i]);
-    for (const [i, key] of conditions.entries()) state.set(key, expected[i]);
-    return state;
+  /**
+   * What decides about a write was written a moment ago, so it is in memory: to ask a thread for it would cost ten times as
+   * much. A condition on a damaged record cannot be judged; a damaged counter begins anew, since nothing could end otherwise.
+   */
+  #getNow(key: string, skipDamaged: boolean): Stored | undefined {
+    const framed = this.#database.getSync(key);
+    return framed && this.#unframe(key, framed, skipDamaged);
   }
 
   async #apply({ changes, revision }: Plan, durable: boolean): Promise<void> {
     const mark = { group: this.#mark.group + 1, revision };
     const sync = durable && this.#sync;
-    const operations = [ringOperation(mark)];
-    for (const [key, stored] of changes)
-      operations.push(stored ? { type: 'put', key, value: frame(key, stored) } : { type: 'del', key });
     try {
-      await this.#database.batch(operations, { sync });
+      await writeAll(this.#database, framed(mark, changes), sync);
     } catch (error) {
       const failure = failureOf(error);
       this.#fail(failure);
@@ -288,15 +295,21 @@ async function checkRing(database: Database, ledger: Ledger): Promise<Mark> {
   }
   const { last, missing } = await ledger.check(slots);
   if (missing.length > 0)
-    await database.batch(
+    await writeAll(
+      database,
       missing.map((group) => ringOperation({ group, revision: 0 })),
-      { sync: true },
+      true,
     );
   await ledger.begin(last);
   return last;
 }
 
+function* framed(mark: Mark, changes: Plan['changes']): Generator<Operation> {
+  yield ringOperation(mark);
+  for (const [key, stored] of changes) yield { key, value: stored && frame(key, stored) };
+}
+
 function ringOperation({ group, revision }: Mark): Operation {
   const key = ringPrefix + String(group % ringSlots).padStart(5, '0');
-  return { type: 'put', key, value: frame(key, { value: Buffer.from(String(group)), revision }) };
+  return { key, value: frame(key, { value: Buffer.from(String(group)), revision }) };
 }

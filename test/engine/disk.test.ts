@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { PrisnError, type ErrorCode } from '../../src/base/error.ts';
+import type { ExecutionStatus } from '../../src/model/execution.ts';
 import { Executions } from '../../src/store/executions.ts';
 import { Idempotency } from '../../src/store/idempotency.ts';
 import type { Batch } from '../../src/store/key-value.ts';
@@ -13,14 +14,15 @@ const longMs = 600_000;
 /** Refuses to write while it is full. */
 class FailingStore extends MemoryStore {
   failure: ErrorCode | undefined;
-  /** These writes, from 1, are done and reported as failed. */
-  readonly unsure = new Set<number>();
-  writes = 0;
+  /** The next record of these statuses is written, and reported as failed. */
+  readonly unsure = new Set<ExecutionStatus>();
   refused = 0;
   #told = Promise.withResolvers<void>();
 
   override async write(batch: Batch): Promise<number> {
-    const isUnsure = this.unsure.has(++this.writes);
+    const texts = (batch.put ?? []).map(({ value }) => Buffer.from(value).toString());
+    const unsure = [...this.unsure].find((status) => texts.some((text) => text.includes(`"status":"${status}"`)));
+    const isUnsure = unsure !== undefined && this.unsure.delete(unsure);
     const revision = this.failure === undefined ? await super.write(batch) : 0;
     if (this.failure === undefined && !isUnsure) return revision;
     this.refused++;
@@ -97,17 +99,22 @@ describe('while the disk is full', () => {
 
   test('writes that were reported as failed and are there all the same change nothing', async (t) => {
     await withFailing(new Scratch(t), async ({ store, clock, programs, executor }) => {
-      // The acceptance is the first; each repetition meets what the write before it left.
-      const [start, end] = [2, 5];
-      store.unsure.add(start).add(end);
-      const { id } = await executor.submit(script());
+      const first = await executor.submit(script());
+      await executor.submit(script());
+      const waiting = await executor.submit(script());
+      await programs.started(2);
+      store.unsure.add('Running');
+      programs.runs[0]?.exit();
       clock.advance(await clock.waitsFor((ms) => ms <= 5000));
-      (await programs.started(1)).exit();
+      const last = await programs.started(3);
+      assert.equal((await executor.wait(first.id, longMs)).status, 'Completed');
+      store.unsure.add('Completed');
+      last.exit();
       clock.advance(await clock.waitsFor((ms) => ms <= 5000));
+      assert.equal((await executor.wait(waiting.id, longMs)).status, 'Completed');
       assert.equal(store.refused, 2);
-      assert.equal((await executor.wait(id, longMs)).status, 'Completed');
-      assert.equal((await executor.list({ status: 'Completed' }, { limit: 1 })).total, 1);
-      assert.equal((await executor.list({ status: 'Running' }, { limit: 1 })).total, 0);
+      assert.equal((await executor.list({ status: 'Completed' }, { limit: 1 })).total, 2);
+      assert.equal((await executor.list({ status: 'Running' }, { limit: 1 })).total, 1);
     });
   });
 });

@@ -30,6 +30,19 @@ describe('an accepted execution', () => {
     });
   });
 
+  test('is stored as running where it starts at once, and as waiting where it does not', async (t) => {
+    const programs = new Programs();
+    await withEngine(new Scratch(t), { programs, options: { concurrency: 1 } }, async ({ executor, store }) => {
+      const [first, second] = [await executor.submit(script()), await executor.submit(script())];
+      assert.deepEqual([first.status, second.status], ['Pending', 'Pending'], 'as they were accepted');
+      const stored = await Promise.all([first, second].map(async ({ id }) => (await store.executions.get(id))?.record.status));
+      assert.deepEqual(stored, ['Running', 'Pending']);
+      programs.play = (run) => run.exit();
+      programs.runs[0]?.exit();
+      for (const { id } of [first, second]) assert.equal((await executor.wait(id, 600_000)).status, 'Completed');
+    });
+  });
+
   test('ends with its result, output, times and usage in one record', async (t) => {
     const programs = new Programs();
     programs.play = (run) =>

@@ -5,8 +5,10 @@ import { connect, createServer, type Socket } from 'node:net';
 import { describe, test, type TestContext } from 'node:test';
 import type { IsolateRunning, IsolateSink } from '../../sandbox/isolate/pool.ts';
 import { encodeFrame, type Frame, FrameReader } from '../../src/base/frames.ts';
-import { ForegroundRuns, type ForegroundPool, type ForegroundRunsOptions } from '../../src/engine/foreground-runs.ts';
+import { ForegroundRuns, type ForegroundRunsOptions } from '../../src/engine/foreground-runs.ts';
+import type { ForegroundPool } from '../../src/engine/served-run.ts';
 import { type ForegroundRequest, nodeOf } from '../../src/model/foreground-run.ts';
+import type { LaunchWay } from '../../src/model/launch.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
 import { Scratch } from '../scratch.ts';
@@ -96,7 +98,11 @@ const request: ForegroundRequest = {
 async function serving(t: TestContext, options: Partial<ForegroundRunsOptions> = {}) {
   const pool = new Pool();
   const env = { TZ: 'UTC', LC_ALL: '', LANG: 'C.UTF-8' };
-  const runs = new ForegroundRuns(pool, { env, ...options });
+  const runs = new ForegroundRuns(pool, {
+    env,
+    launch: () => Promise.resolve({ kind: 'declined', why: 'nobody launches' }),
+    ...options,
+  });
   const path = new Scratch(t).path('socket');
   const server = createServer({ allowHalfOpen: true }, (socket) => runs.serve(socket, Buffer.alloc(0))).listen(path);
   await once(server, 'listening');
@@ -149,6 +155,103 @@ test('what the client took is told to the pool, and standard input is asked for 
   await started.stopped.promise;
   assert.deepEqual([started.taken, started.inputs], [1000, ['"ü"']]);
   assert.deepEqual(await client.frame(), ['E', '{"reason":"signal","signal":"SIGTERM","exitCode":143}']);
+});
+
+describe('of a launcher', () => {
+  const launch = (way: LaunchWay) => ({ launch: () => Promise.resolve(way) });
+  const isolate: LaunchWay = { kind: 'isolate', place: request.place, task };
+  const asked = ['b', 'i', '/', '000', '0', 'x.js', '1:1', '0', '0', ''].join('\0');
+
+  test('a program starts when the launcher says so, and its end is told in words', async (t) => {
+    const { promise: decided, resolve: decide } = Promise.withResolvers<void>();
+    const { pool, client: newClient } = await serving(t, {
+      launch: () => {
+        setImmediate(decide);
+        return Promise.resolve(isolate);
+      },
+    });
+    const client = newClient();
+    client.send(['L', asked]);
+    await decided;
+    assert.equal(pool.count, 0);
+    client.send(['G']);
+    const started = await pool.started;
+    started.sink.stdout(Buffer.from('out'));
+    started.exited.resolve({ reason: 'timeout', exitCode: 124, message: 'too\nlong' });
+    assert.deepEqual(await client.frame(), ['1', 'out']);
+    assert.deepEqual(await client.frame(), ['2', 'prisn: too\\nlong\n']);
+    assert.deepEqual(await client.frame(), ['E', 'exit 124']);
+    await client.closed;
+  });
+
+  test('the end by SIGINT is told as such, so that it dies of it', async (t) => {
+    const { pool, client: newClient } = await serving(t, launch(isolate));
+    const client = newClient();
+    client.send(['L', asked], ['G']);
+    (await pool.started).exited.resolve({ reason: 'signal', signal: 'SIGINT', exitCode: 130 });
+    assert.deepEqual(await client.frame(), ['E', 'signal 2']);
+  });
+
+  test('a program that a neighbour took down unseen is refused, for the Node client to run it', async (t) => {
+    const { pool, client: newClient } = await serving(t, launch(isolate));
+    const client = newClient();
+    client.send(['L', asked], ['G']);
+    (await pool.started).exited.resolve({ reason: 'crashed', exitCode: 125, message: 'its host died', blameless: true });
+    assert.deepEqual(await client.frame(), ['N', 'its host died']);
+  });
+
+  test('a ticket is handed over, and the connection lasts as long as the launcher keeps it', async (t) => {
+    const way: LaunchWay = { kind: 'fork', socket: '@s', ticket: 't', file: 'x.py', directory: '', env: { A: '1' } };
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { runs, client: newClient } = await serving(t, launch(way));
+    const client = newClient();
+    client.send(['L', asked], ['G']);
+    assert.deepEqual(await client.frame(), ['T', '@s\0t\0x.py\0\u00001\0A=1\0']);
+    t.mock.timers.tick(60_000);
+    assert.equal(runs.count, 1);
+    client.socket.end();
+    while (runs.count > 0) await new Promise(setImmediate);
+  });
+
+  test('what is declined, what the server would do otherwise, and what has no place is refused with the reason', async (t) => {
+    for (const [way, why] of [
+      [{ kind: 'declined', why: 'it is not for us' }, 'it is not for us'],
+      [{ ...isolate, place: { timeZone: 'Asia/Tokyo', locale: 'C.UTF-8' } }, 'the server has another time zone (UTC)'],
+    ] as const) {
+      const { pool, client: newClient } = await serving(t, launch(way));
+      const client = newClient();
+      client.send(['L', asked], ['G']);
+      assert.deepEqual(await client.frame(), ['N', why]);
+      assert.equal(pool.count, 0);
+    }
+  });
+
+  test('nothing starts that left before it said so', async (t) => {
+    const { pool, runs, client: newClient } = await serving(t, launch(isolate));
+    const client = newClient();
+    client.send(['L', asked]);
+    client.socket.end();
+    await client.closed;
+    while (runs.count > 0) await new Promise(setImmediate);
+    assert.equal(pool.count, 0);
+  });
+
+  test('words of another form, a second launch and silence cut it off', async (t) => {
+    const { client: newClient } = await serving(t, { ...launch(isolate), silenceMs: 50 });
+    for (const frames of [
+      [['L', 'b\0i']],
+      [['G']],
+      [
+        ['L', asked],
+        ['L', asked],
+      ],
+      [['L', asked]],
+    ] as const) {
+      const client = newClient();
+      for (const frame of frames) client.send([...frame]);
+      assert.equal((await client.frame())[0], 'closed');
+    }
+  });
 });
 
 test('a client that goes away stops its program', async (t) => {
@@ -204,7 +307,9 @@ describe('refused, for the client to run it itself, is', () => {
     first.send(['R', JSON.stringify(request)]);
     await pool.started;
     assert.equal(runs.count, 1);
-    assert.equal((await newClient().frame())[0], 'N');
+    const second = newClient();
+    second.send(['R', JSON.stringify(request)]);
+    assert.equal((await second.frame())[0], 'N');
     first.socket.destroy();
     await (await pool.started).stopped.promise;
   });

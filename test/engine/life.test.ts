@@ -264,6 +264,21 @@ describe('a server that stops', () => {
     await store.close();
   });
 
+  test('leaves to the next one what was accepted with a slot while it began', async (t) => {
+    const programs = new Programs();
+    const { executor, store } = await engineIn(new Scratch(t), { programs });
+    await executor.start();
+    const accepting = executor.submit(script());
+    // The acceptance is on its way to the disk.
+    await Promise.resolve();
+    const stopping = executor.stop(longMs);
+    const { id } = await accepting;
+    await stopping;
+    const { record } = (await store.executions.get(id)) ?? assert.fail();
+    assert.deepEqual([record.status, record.started_at, programs.runs.length], ['Pending', undefined, 0]);
+    await store.close();
+  });
+
   test('is held up neither by a program that never ends nor by one that is not prepared', async (t) => {
     const [programs, clock] = [new Programs(), new TestClock()];
     const scratch = new Scratch(t);

@@ -34,6 +34,23 @@ class Model {
     return next;
   }
 
+  /** Only where nothing of its kind may go first, and nothing of its deployment waits. */
+  begins(item: Waiting): boolean {
+    const before = new Model(this.limits);
+    before.waiting = this.waiting.filter(({ kind }) => kind === item.kind);
+    before.running = [...this.running];
+    for (const [deployment, limit] of this.concurrency) before.concurrency.set(deployment, limit);
+    if (before.next() ?? this.waiting.some(({ deployment }) => deployment !== undefined && deployment === item.deployment))
+      return false;
+    before.waiting = [];
+    before.add(item);
+    if (before.next() === undefined) return false;
+    this.add(item);
+    this.waiting.pop();
+    this.running.push(item);
+    return true;
+  }
+
   release(item: Waiting): void {
     this.running = this.running.filter((one) => one !== item);
     const isIdle = ![...this.running, ...this.waiting].some(({ deployment }) => deployment === item.deployment);
@@ -55,6 +72,7 @@ describe('the queue', () => {
           add: fc.constantFrom(...kinds),
           deployment: fc.option(fc.constantFrom('a', 'b', 'c')),
           limit: fc.option(fc.integer({ min: 1, max: 3 })),
+          atOnce: fc.boolean(),
         }),
       },
       { weight: 4, arbitrary: fc.constant('next' as const) },
@@ -76,6 +94,11 @@ describe('the queue', () => {
               ...(each.deployment !== null && { deployment: each.deployment }),
               ...(each.deployment !== null && each.limit !== null && { concurrency: each.limit }),
             };
+            if (each.atOnce && queue.begin(item)) {
+              assert.ok(model.begins(item));
+              continue;
+            }
+            assert.ok(!each.atOnce || !model.begins(item));
             queue.add(item);
             model.add(item);
           } else if ('release' in each) {

@@ -39,6 +39,25 @@ describe('deployments', () => {
     );
   });
 
+  test('are read as they are after a change, by name and by id, whoever read them before or meanwhile', async () => {
+    const deployments = new Deployments(new MemoryStore());
+    let one = deployment('backup');
+    let revision = await deployments.create(one);
+    for (let number = 2; number <= 5; number++) {
+      const before = [deployments.byName('default', 'backup'), deployments.byId(one.id)];
+      one = { ...one, revision: number };
+      const changing = deployments.update(one, revision);
+      const meanwhile = [deployments.byName('default', 'backup'), deployments.byId(one.id)];
+      revision = await changing;
+      await Promise.all([...before, ...meanwhile]);
+      for (const found of [await deployments.byName('default', 'backup'), await deployments.byId(one.id)])
+        assert.deepEqual(found, { record: one, revision });
+    }
+    await deployments.delete(one, revision);
+    assert.equal(await deployments.byName('default', 'backup'), undefined);
+    assert.equal(await deployments.byId(one.id), undefined);
+  });
+
   test('keep what each of their last revisions was', async () => {
     const deployments = new Deployments(new MemoryStore());
     let one = deployment('backup');

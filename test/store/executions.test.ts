@@ -106,7 +106,7 @@ describe('an execution', () => {
     ]);
     assert.ok(end.status === 'fulfilled' && cancel.status === 'rejected' && code('conflict')(cancel.reason));
     await assert.rejects(executions.update(running, end.value), code('conflict'));
-    await assert.rejects(executions.create({ ...one, status: 'Running' }, spec), TypeError);
+    await assert.rejects(executions.create({ ...one, status: 'Completed' }, spec), TypeError);
     assert.equal((await executions.list({ status: 'Failed' }, { limit: 1 })).total, 0);
     assert.equal((await executions.list({ status: 'Completed' }, { limit: 1 })).total, 1);
   });

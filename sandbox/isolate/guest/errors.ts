@@ -81,8 +81,14 @@ function framesOf(stack: string): string {
 
 /** Ends the program as node does for an exception that nobody caught. Does not return. */
 export function reportUncaught(error: unknown): void {
+  showUncaught(error);
+  host.exit(1);
+}
+
+/** What node prints of it. */
+export function showUncaught(error: unknown): void {
   const place = excerpt(throwPosition(error));
-  report(isError(error) || place === '' ? place : `\n${place.replace(/\n$/, '')}`, error);
+  show(textOf(isError(error) || place === '' ? place : `\n${place.replace(/\n$/, '')}`, error));
 }
 
 /** The same for an error that V8 did not see being thrown past everybody: of a rejection, of a microtask. */
@@ -106,12 +112,20 @@ export function reportUnhandled({ stack, message: reason }: Failure): void {
 }
 
 function report(excerpt: string, error: unknown): void {
-  finish(`${excerpt}${render(error)}${advice(error)}`);
+  finish(textOf(excerpt, error));
+}
+
+function textOf(excerpt: string, error: unknown): string {
+  return `${excerpt}${render(error)}${advice(error)}`;
 }
 
 function finish(text: string): void {
-  host.write(2, `${text}\n\n${startInfo().engine}\n`);
+  show(text);
   host.exit(1);
+}
+
+function show(text: string): void {
+  host.write(2, `${text}\n\n${startInfo().engine}\n`);
 }
 
 /** Node shows more of what ends a program than console.log does. */

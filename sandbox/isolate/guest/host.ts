@@ -16,20 +16,24 @@ export interface Host {
   exit(code: number): void;
   /** What `process.exitCode` is from now on, 0 to 255. */
   exitCode(code: number): void;
-  /** The module, and what its default export returned, is no longer waited for. */
+  /** The module, and what its default export returned, is no longer waited for; of a program that serves calls, or the call. */
   settled(): void;
+  /** The call has ended with an exception, which has been shown. */
+  failed(): void;
   /** The program uses what may call it back after its end: nothing else may run in this isolate. */
   outlives(): void;
   /** Asks for standard input, read to its end. Answered by the entry `input`. */
   readInput(): void;
   /** What the default export returned, as JSON; the length alone of what is too long. */
   result(json: string | number): void;
+  /** A whole response. `headers`: JSON of pairs, without one its length is added; undefined for JSON of the platform's own. */
+  respond(status: number, headers: string | undefined, body: string | Uint8Array): void;
   /** Begins the response. `headers`: JSON of pairs. */
   head(status: number, headers: string): void;
   /** A piece of its body; an empty one is its end. */
   body(data: Uint8Array): void;
-  /** The program cannot answer a request. Does not return. */
-  noHandler(): void;
+  /** The program cannot answer a request, be called without one, or be called more than once. Does not return. */
+  noHandler(what: 'request' | 'input' | 'calls'): void;
   /** Structured clone by V8's serializer. */
   clone(value: unknown): unknown;
   random(size: number): ArrayBuffer;
@@ -63,9 +67,11 @@ const all: Record<keyof Host, 'asked' | 'told'> = {
   exit: 'asked',
   exitCode: 'told',
   settled: 'told',
+  failed: 'told',
   outlives: 'told',
   readInput: 'asked',
   result: 'told',
+  respond: 'told',
   head: 'asked',
   body: 'told',
   noHandler: 'asked',
@@ -107,6 +113,8 @@ export interface Start {
   readonly input?: string;
   /** The program is called to answer this. */
   readonly request?: Request;
+  /** The program is called again and again, by the entry `calls`. */
+  readonly serves?: boolean;
   /** Whether the host is told what such a function returns; it is printed otherwise. */
   readonly returnsToHost: boolean;
   /** Such as `Node.js v26.10.0`: it ends the report of an uncaught error, as under node. */
@@ -121,7 +129,8 @@ export interface Request {
   readonly method: string;
   readonly url: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body: Uint8Array;
+  /** As text where each character is one byte below 128. */
+  readonly body: Uint8Array | string;
 }
 
 /** What was thrown in the guest and came out of it as a copy, on its way back. */
@@ -144,6 +153,11 @@ export interface Entries {
   /** Runs one timer if it is due, and arms the next. */
   fire(): void;
   deliver(id: number, ok: boolean, head: string, body: ArrayBuffer | undefined): void;
+  /**
+   * Calls, one after the other; of each the id of its execution, the head of its request and its body, or undefined and its
+   * input. The head: JSON of method, URL and headers. Each is answered by `settled` or `failed`.
+   */
+  calls(...fields: unknown[]): void;
   /** Standard input; undefined when there is none. */
   input(text: string | undefined): void;
   /** The module of an `import()` is linked, and evaluated next. */
@@ -197,7 +211,7 @@ function asking(index: number): Call {
 
 function telling(index: number): Call {
   return (a, b, c) => {
-    toldSize += sizeOf(a) + sizeOf(b);
+    toldSize += sizeOf(a) + sizeOf(b) + sizeOf(c);
     if (++toldCalls < maxToldCalls && toldSize < maxToldSize) return tell(index, a, b, c);
     toldCalls = toldSize = 0;
     return ask(index, a, b, c);
@@ -206,6 +220,17 @@ function telling(index: number): Call {
 
 function sizeOf(value: unknown): number {
   return typeof value === 'string' ? value.length : value instanceof Uint8Array ? value.byteLength : 0;
+}
+
+let turns = 0;
+
+/** Grows with each entry of the host's. */
+export function turn(): number {
+  return turns;
+}
+
+export function nextTurn(): void {
+  turns++;
 }
 
 export function connect(asking: HostCall, telling: HostCall): void {

@@ -1,17 +1,15 @@
 /**
- * The guest's side of modules: running a script's body, `import()`, `import.meta`, and the default export.
+ * The guest's side of modules: running a script's body, `import()`, `import.meta`, and what follows the evaluation.
  *
  * V8 gives an embedder callbacks for `import()` and `import.meta`, which isolated-vm does not hand on. The loader
  * therefore writes `$impt$` and `$importMeta` in their place (names of the same length, so that positions stay exact),
  * and the host puts a line before the module that binds both to this module's own.
  */
-import { callable } from './callable.ts';
-import { excerpt, onlyPlace, original, reportUncaught, reportUnhandled } from './errors.ts';
+import { original, reportUncaught, reportUnhandled } from './errors.ts';
 import { type Failure, host, type ModuleBindings } from './host.ts';
-import { exitCode, startInfo } from './process.ts';
-
-/** Taken before the program can replace them. */
-const { parse, stringify } = JSON;
+import { callOnce } from './main.ts';
+import { startInfo } from './process.ts';
+import { open } from './serving.ts';
 
 interface Import {
   readonly promise: Promise<object>;
@@ -98,82 +96,10 @@ export function runScript(body: (importModule: unknown) => unknown): void {
   }
 }
 
-/** What an ES module still waits for: its evaluation, then what its default export returned. */
-const topLevelAwait = 'top-level await';
-let awaited: string | undefined = topLevelAwait;
-
-/** A default export that is a function is called with the input, and one that answers requests with the request. */
 function evaluated(namespace: object): void {
-  awaited = undefined;
-  const { request } = startInfo();
-  if (request) return void settled(() => (require('./function.ts') as typeof import('./function.ts')).answer(namespace, request));
-  const main = callable((namespace as { default?: unknown }).default);
-  if (main) void settled(() => callMain(main));
-  else host.settled();
-}
-
-async function settled(work: () => Promise<void>): Promise<void> {
-  awaited = 'promise of the default export';
-  try {
-    await work();
-    awaited = undefined;
-    host.settled();
-  } catch (error) {
-    reportUncaught(error);
-  }
-}
-
-/** Characters of a result that are worth to be handed to the host, which counts bytes. */
-const maxResultLength = 512 * 2 ** 10;
-
-/** What the function returns is printed as JSON, or told to the host. */
-async function callMain(main: (input: unknown, context: object) => unknown): Promise<void> {
-  const { argv, env, input, returnsToHost } = startInfo();
-  const text = input ?? (await readInput());
-  const value = await main(text === undefined ? undefined : parse(text), { args: argv.slice(2), env });
-  const json = toJson(value);
-  if (json === undefined) return;
-  if (returnsToHost) host.result(json.length > maxResultLength ? json.length : json);
-  else host.write(1, `${json}\n`);
-}
-
-let answerInput: (text: string | undefined) => void;
-
-function readInput(): Promise<string | undefined> {
-  const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  answerInput = resolve;
-  host.readInput();
-  return promise;
-}
-
-export function input(text: string | undefined): void {
-  answerInput(text);
-}
-
-function toJson(value: unknown): string | undefined {
-  try {
-    return stringify(value);
-  } catch (error) {
-    throw new TypeError(
-      `the default export returned what JSON cannot hold: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  }
-}
-
-/** Exit code of node for a top-level await that never settles. */
-const unsettled = 13;
-
-/** The exit code at the program's natural end, when nothing can enter it any more. */
-export function finalExitCode(): number {
-  const code = exitCode();
-  if (awaited === undefined || !startInfo().isModule || code !== 0) return code;
-  const place = awaited === topLevelAwait ? excerpt(onlyPlace(/\bawait\b/)) : '';
-  host.write(
-    2,
-    `Warning: Detected unsettled ${awaited} at ${place === '' ? `the end of ${startInfo().entry}\n` : `${place}\n\n`}`,
-  );
-  return unsettled;
+  const { default: main } = namespace as { default?: unknown };
+  if (startInfo().serves) open(main);
+  else callOnce(main);
 }
 
 export const bindings: Omit<ModuleBindings, 'script'> = { importer, meta, imported, evaluated };

@@ -9,12 +9,14 @@
 import { invalidArgument } from './arguments.ts';
 import { createConsole } from './console.ts';
 import { installStackTraces, reportWhereMade } from './errors.ts';
-import { connect, type Entries, type HostCall, type Start } from './host.ts';
+import { connect, type Entries, type HostCall, nextTurn, type Start } from './host.ts';
 import { installProxy, noteLateBuiltins, noteOwnGlobals } from './inspect-start.ts';
-import { bindings, finalExitCode, importedBefore, importFailed, input, opening, runScript, unhandled } from './modules.ts';
+import { finalExitCode, input } from './main.ts';
+import { bindings, importedBefore, importFailed, opening, runScript, unhandled } from './modules.ts';
 import { installOutliving } from './outliving.ts';
 import { pace } from './pacing.ts';
 import { createProcess, setStart } from './process.ts';
+import { calls } from './serving.ts';
 import { clearTimer, fire, setInterval, setTimeout } from './timers.ts';
 import { deliver, installWebGlobals } from './web/globals.ts';
 import { installWebAssembly } from './webassembly.ts';
@@ -38,6 +40,7 @@ const entries: Entries = {
   fire,
   deliver,
   input,
+  calls,
   opening,
   importedBefore,
   importFailed,
@@ -86,5 +89,8 @@ export function boot(ask: HostCall, tell: HostCall, start: Start, gate?: SharedA
   define('process', createProcess(start));
   installWebAssembly(globalThis);
   if (gate) pace(gate);
-  return (name, ...args) => (entries[name] as (...args: unknown[]) => unknown)(...args);
+  return (name, ...args) => {
+    nextTurn();
+    return (entries[name] as (...args: unknown[]) => unknown)(...args);
+  };
 }

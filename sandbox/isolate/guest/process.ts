@@ -4,6 +4,8 @@ import { host, type Start } from './host.ts';
 
 let code: unknown;
 let started: Start;
+/** What `process.env` is, behind its proxy. */
+let variables: Record<string, string>;
 
 export function setStart(start: Start): void {
   started = start;
@@ -12,6 +14,14 @@ export function setStart(start: Start): void {
 /** What the host told when the run began. */
 export function startInfo(): Start {
   return started;
+}
+
+/** Another call of a program that serves several: what is the call's own is made anew. */
+export function beginCall(executionId: string | undefined): void {
+  code = undefined;
+  if (executionId === undefined) return;
+  variables['PRISN_EXECUTION_ID'] = executionId;
+  (started.env as Record<string, string>)['PRISN_EXECUTION_ID'] = executionId;
 }
 
 /** The exit code that the program asked for by `process.exitCode`, 0 otherwise. */
@@ -65,7 +75,8 @@ const { Proxy } = globalThis;
 /** Values are strings, as in the environment of a process. */
 function environment(values: Readonly<Record<string, string>>): Record<string, string> {
   const { set } = Reflect; // before the program can replace it
-  return new Proxy({ ...values }, { set: (target, key, value) => set(target, key, `${value}`) });
+  variables = { ...values };
+  return new Proxy(variables, { set: (target, key, value) => set(target, key, `${value}`) });
 }
 
 let streams: { readonly stdout: Stream; readonly stderr: Stream };

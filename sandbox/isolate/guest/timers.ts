@@ -92,6 +92,14 @@ class Timeout {
     return typeof value === 'object' && value !== null && #id in value;
   }
 
+  static cancelAll(timers: readonly Timeout[]): void {
+    for (const timer of timers) {
+      timer.#active = false;
+      timer.#cleared = true;
+    }
+    referenced = 0;
+  }
+
   /** Ms until the timer is due; entries that were cleared or moved report undefined. */
   static waits(timer: Timeout, order: number): number | undefined {
     return timer.#active && timer.#order === order ? timer.#due - Math.floor(host.now()) : undefined;
@@ -197,6 +205,14 @@ export function fire(): void {
     firing = false;
     arm();
   }
+}
+
+/** As if each timer that there is were cleared. */
+export function clearTimers(): void {
+  if (heap.length === 0) return;
+  Timeout.cancelAll(heap.splice(0).map(({ timer }) => timer));
+  byId.clear();
+  arm();
 }
 
 function checked(callback: unknown): Callback {

@@ -82,6 +82,9 @@ async function answer(
   const { raw } = reply;
   writeHead(raw, response, isPublic);
   reply.hijack();
+  // What is there by now leaves together: an answer that is whole needs one write for head, body and end.
+  raw.cork();
+  setImmediate(() => raw.uncork());
   raw.flushHeaders();
   const hasBody = request.method !== 'HEAD' && response.status !== 204 && response.status !== 304;
   for await (const chunk of response.body) {

@@ -1,7 +1,7 @@
 /** `Request`. Fetch 5.4: https://fetch.spec.whatwg.org/#request-class */
 import { AbortController, type AbortSignal, follow, isSignal } from './abort.ts';
 import { type Body, cloneBody, extractBody, type Message, mixinBody } from './body.ts';
-import { fillHeaders, Headers, headerList, isToken } from './headers.ts';
+import { fillHeaders, type HeaderList, Headers, headerList, headersOver, isToken } from './headers.ts';
 import { defineInterface, type Inspect, type InspectOptions, inspectSymbol, requireCount, usvString } from './interface.ts';
 import { URL } from './url.ts';
 
@@ -63,14 +63,28 @@ const allowed = {
 
 /** The state behind a request, not a copy. */
 export let requestState: (request: Request) => RequestState;
+/** A request that came in by HTTP, and so is known to be well-formed; names of headers in lower case. */
+export let requestOf: (
+  method: string,
+  url: string,
+  headers: readonly (readonly [name: string, value: string])[],
+  bytes: Uint8Array<ArrayBuffer> | undefined,
+) => Request;
 
 export class Request {
   static {
     requestState = (request) => request.#state;
+    requestOf = (method, url, pairs, bytes) => {
+      const request = new Request(url);
+      const headers = receivedHeaders(pairs);
+      request.#headers = headersOver(headers);
+      request.#state = { ...request.#state, method: methodOf(method), headers, body: bytes ? { bytes, used: false } : null };
+      return request;
+    };
   }
 
-  readonly #state: RequestState;
-  readonly #headers: Headers;
+  #state: RequestState;
+  #headers: Headers;
   readonly #signal: AbortSignal;
 
   constructor(input: unknown, init: Init | null | undefined = undefined) {
@@ -179,6 +193,12 @@ export class Request {
 }
 mixinBody(Request, 'Request', (request) => requestState(request));
 defineInterface(Request, 'Request');
+
+function receivedHeaders(pairs: readonly (readonly [name: string, value: string])[]): HeaderList {
+  const list: HeaderList = new Map();
+  for (const [name, value] of pairs) list.set(name, { name, values: [...(list.get(name)?.values ?? []), value] });
+  return list;
+}
 
 function parsedUrl(input: string): string {
   const url = attempt(() => new URL(input), `Failed to parse URL from ${input}`);

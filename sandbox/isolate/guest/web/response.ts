@@ -3,6 +3,7 @@ import { type Body, cloneBody, extractBody, type Message, mixinBody, shownBody }
 import { encodeUtf8 } from './encoding.ts';
 import { fillHeaders, type HeaderList, Headers, headerList, headersOver } from './headers.ts';
 import { defineInterface, type Inspect, type InspectOptions, inspectSymbol, requireCount, usvString } from './interface.ts';
+import { setIsResponse } from './is-response.ts';
 import { URL } from './url.ts';
 
 export interface ResponseState extends Message {
@@ -134,6 +135,7 @@ export class Response {
     return response;
   }
 }
+setIsResponse((value) => responseState(value) !== undefined);
 mixinBody(Response, 'Response', (response) => stateOf(response));
 defineInterface(Response, 'Response');
 

@@ -34,8 +34,17 @@ type Components = readonly [
 
 const parsed = Symbol('components instead of an address');
 
+/** The last one that was parsed: a program often takes the URL apart that a request was just made with. */
+let last: { readonly url: string; readonly json: string | undefined } | undefined;
+
 function parse(url: unknown, base: unknown): Components | undefined {
-  const json = host.parseUrl(usvString(url), base === undefined ? undefined : usvString(base));
+  const text = usvString(url);
+  if (base !== undefined) return componentsOf(host.parseUrl(text, usvString(base)));
+  if (last?.url !== text) last = { url: text, json: host.parseUrl(text, undefined) };
+  return componentsOf(last.json);
+}
+
+function componentsOf(json: string | undefined): Components | undefined {
   return json === undefined ? undefined : (JSON.parse(json) as Components);
 }
 

@@ -1,0 +1,191 @@
+"""
+The life of a program: its file as `__main__`, and its end as Py_RunMain and Py_FinalizeEx of CPython have it, without the end of the interpreter.
+
+To finalize a forked interpreter touches nearly every object of its parent, and with that copies nearly every page: 10 ms of
+CPU with the modules of a web client loaded, where all else of a run takes 2. Only the program's own objects can have an
+end that shows, so those are ended in the interpreter's order (threads, atexit, flush, garbage, modules from the last to the
+first) and then the process. Where more could show (a daemon thread still runs, a stream cannot be flushed, something of the
+program hangs on a module that the server had loaded and has a finalizer) the interpreter finalizes itself after all.
+"""
+import _signal
+import atexit
+import builtins
+import gc
+import os
+import sys
+from _frozen_importlib_external import SourceFileLoader
+from _weakref import ref
+from itertools import takewhile
+
+from . import native
+from .stage import balance_recursion, call, outcome
+
+#: A file, as opposed to an expression (compile.h).
+_file_input = 257
+_names_of_sys = (
+    'path', 'argv', 'ps1', 'ps2', 'last_exc', 'last_type', 'last_value', 'last_traceback', 'path_hooks', 'path_importer_cache',
+    'meta_path', '__interactivehook__',
+)
+
+
+def live(file, name, report, before, ready):
+    """
+    Generator of calls (see `stage`): a program, from its first line to the end of the process.
+    @param file the script, a FILE*
+    @param name by which `__file__` and tracebacks call it
+    @param report where the names of what it imported go, a `SharedPage` or None
+    @param before the names and modules that are loaded
+    @param ready a descriptor that is closed as the program begins
+    """
+    balance_recursion()
+    # Also this generator and all that was made until here is the server's: the program's own begins with its `__main__`.
+    gc.freeze()
+    gc.enable()
+    main = _fresh_main(name)
+    os.close(ready)
+    yield call(native.run_file, file, os.fsencode(name), _file_input, main, main, 1, None)
+    raised = outcome()
+    if report is not None:
+        report.write('\n'.join(loaded_since(before)).encode('utf-8', 'replace'))
+    interrupted = raised is not None and raised[0] is KeyboardInterrupt
+    code = 0 if raised is None else (yield from _report(raised))
+    if raised is None or not issubclass(raised[0], SystemExit):
+        for name in ('__file__', '__cached__'):
+            main.pop(name, None)
+    del raised, main
+    yield from _run_exit_functions()
+    if not (interrupted or _has_threads()) and _flush():
+        yield from _end_modules(before)
+        if not _has_finalizers_left() and _flush():
+            native.exit_process(code)
+        sys.modules.update(before)
+    # The interpreter's own end. After an interrupt that nobody caught it then ends by the signal (Py_RunMain, main.c).
+    if interrupted:
+        native.raise_at_exit(_signal.SIGINT)
+    yield call(native.exit_interpreter, code)
+
+
+def _fresh_main(file):
+    main = type(sys)('__main__')
+    sys.modules['__main__'] = main
+    names = vars(main)
+    if sys.version_info < (3, 14):
+        names['__annotations__'] = {}
+    names['__builtins__'] = builtins
+    names['__loader__'] = SourceFileLoader('__main__', file)
+    names['__file__'] = file
+    names['__cached__'] = None
+    return names
+
+
+def _report(raised):
+    """PyErr_PrintEx, pythonrun.c. @return the exit code"""
+    kind, exception, traceback = raised
+    if issubclass(kind, SystemExit):
+        return (yield from _exit_code(exception))
+    if sys.version_info >= (3, 12):
+        sys.last_exc = exception
+    sys.last_type, sys.last_value, sys.last_traceback = raised
+    hook = getattr(sys, 'excepthook', None)
+    if hook is None:
+        native.write_stderr(b'sys.excepthook is missing\n')
+        yield call(native.display_error, *raised)
+        outcome()
+        return 1
+    yield call(hook, *raised)
+    failed = outcome()
+    if failed is not None:
+        if issubclass(failed[0], SystemExit):
+            return (yield from _exit_code(failed[1]))
+        native.write_stderr(b'Error in sys.excepthook:\n')
+        yield call(native.display_error, *failed)
+        outcome()
+        native.write_stderr(b'\nOriginal exception was:\n')
+        yield call(native.display_error, *raised)
+        outcome()
+    return 1
+
+
+def _exit_code(exception):
+    """handle_system_exit, pythonrun.c"""
+    native.flush_c_streams()
+    code = getattr(exception, 'code', exception)
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code if -(2**63) <= code < 2**63 else -1
+    if getattr(sys, 'stderr', None) is not None:
+        yield call(native.write_object, code, sys.stderr, 1)
+        outcome()
+    native.write_stderr(b'\n')
+    return 1
+
+
+def _run_exit_functions():
+    threading = sys.modules.get('threading')
+    if threading is not None:
+        yield call(threading._shutdown)
+        failed = outcome()
+        if failed is not None:
+            sys.unraisablehook(sys.UnraisableHookArgs((*failed, None, threading)))
+    # Before 3.10 each load of this module has functions of its own.
+    yield call(sys.modules.get('atexit', atexit)._run_exitfuncs)
+    outcome()
+
+
+def _has_threads():
+    return len(os.listdir('/proc/self/task')) > 1
+
+
+def _flush():
+    try:
+        for name in ('stdout', 'stderr'):
+            stream = getattr(sys, name, None)
+            if stream is not None and not getattr(stream, 'closed', False):
+                stream.flush()
+    except Exception:
+        return False
+    return True
+
+
+def _end_modules(before):
+    """finalize_modules, pylifecycle.c, for the modules of the program."""
+    yield from _collect()
+    vars(sys).update((name, None) for name in _names_of_sys if name in vars(sys))
+    for name in ('stdin', 'stdout', 'stderr'):
+        setattr(sys, name, getattr(sys, f'__{name}__', None))
+    names = ['__main__', *loaded_since(before)]
+    modules = [ref(sys.modules[name]) for name in names if isinstance(sys.modules.get(name), type(sys))]
+    yield call(sys.modules.update, dict.fromkeys(names))
+    outcome()
+    for name in names:
+        sys.modules.pop(name, None)
+    yield from _collect()
+    for module in reversed(modules):
+        names = vars(module()) if module() is not None else {}
+        private = [name for name in names if isinstance(name, str) and name[:1] == '_' and name[1:2] != '_']
+        yield call(names.update, dict.fromkeys(private))
+        outcome()
+        yield call(names.update, dict.fromkeys(name for name in names if name != '__builtins__'))
+        outcome()
+        del names
+    yield from _collect()
+
+
+def _collect():
+    yield call(gc.collect)
+    outcome()
+
+
+def loaded_since(before):
+    """
+    Names of modules in their order. They are at the end of the table: to look at every entry would copy the page of every
+    module, since a look counts a reference.
+    """
+    names = list(takewhile(lambda name: before.get(name) is not sys.modules[name], reversed(sys.modules)))
+    return [name for name in reversed(names) if name != '__main__']
+
+
+def _has_finalizers_left():
+    kinds = {type(thing) for thing in gc.get_objects()}
+    return any('__del__' in vars(base) for kind in kinds for base in kind.__mro__)

@@ -1,0 +1,227 @@
+"""
+The process between the server and a program: the root of the run's tree.
+
+It is the program's parent and that of its orphans (PR_SET_CHILD_SUBREAPER, or as PID 1 of the run's pid namespace), passes
+signals on, tells how the program ended, and ends the tree: when the launcher or the server is gone, when the program was
+ended by a signal or after one that asks for the end, and always after a recorded run. What a program in the foreground
+leaves behind when it ends by itself goes on, as under the bare interpreter.
+"""
+import _io
+import _signal
+import os
+import select
+import sys
+import time
+from contextlib import suppress
+
+from . import native, tree
+from .life import live
+from .program import prepare
+
+_asked_to_end = {_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGHUP}
+_passed_on = {*_asked_to_end, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGWINCH, _signal.SIGTSTP, _signal.SIGCONT}
+_names = {
+    getattr(_signal, name): name
+    for name in sorted(dir(_signal), reverse=True)
+    if name.startswith('SIG') and not name.startswith('SIG_') and name not in ('SIGCLD', 'SIGIOT', 'SIGPOLL')
+}
+#: One write to a pipe of at most this length is not mixed with another's (PIPE_BUF, pipe(7)).
+_line_bytes = 4096
+#: How long after such a signal an end is due to it: the time that `docker stop` gives.
+_asked_seconds = 10
+
+
+def monitor(run, image, server, told):
+    """
+    Generator: this process's whole life, and in the fork that is the program its own (see `stage`).
+    @param server one end of a pair whose other end the server holds for as long as it lives
+    @param told where lines for the daemon go
+    """
+    # In a namespace of pids one is told by the outer /proc who one is outside.
+    own_pid = int(os.readlink('/proc/self'))
+    try:
+        _become_root_of_tree(run)
+    except OSError as error:
+        run.refuse(str(error), told)
+        os._exit(0)
+    reading, ready = os.pipe()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        native.prctl(native.PR_SET_PDEATHSIG, _signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(0)
+        ready = native.duplicate(ready, max(run.descriptors) + 1)
+        try:
+            file, name = prepare(run, image, ready)
+        except Exception as error:
+            os.write(ready, f'{error}'.encode('utf-8', 'replace') or b'it cannot be prepared')
+            os._exit(0)
+        yield from live(file, name, run.report, image.modules, ready)
+    os.close(ready)
+    for fd in run.descriptors.values():
+        os.close(fd)
+    _Monitor(run, pid, own_pid, reading, server, told).watch()
+    os._exit(0)
+
+
+def _become_root_of_tree(run):
+    if not run.pid_namespace:
+        native.prctl(native.PR_SET_CHILD_SUBREAPER, 1)
+        return
+    native.prctl(native.PR_SET_PDEATHSIG, _signal.SIGKILL)
+    native.unshare(native.CLONE_NEWNS)
+    native.mount_own_proc()
+
+
+class _Monitor:
+    def __init__(self, run, pid, own_pid, begins, server, told):
+        self._run = run
+        self._pid = pid
+        self._own_pid = own_pid
+        #: Says why the program is refused, and is over when it begins.
+        self._begins = begins
+        self._told = told
+        self._status = None
+        self._refused = ''
+        #: Signals that came before the program could take them; None from then on.
+        self._early = []
+        self._asked_at = None
+        self._received = run.received
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, {*_passed_on, _signal.SIGCHLD})
+        self._signals = native.open_signals({*_passed_on, _signal.SIGCHLD})
+        self._poll = select.poll()
+        self._ready = {begins: self._on_begin, server: self._on_server, self._signals: self._on_signals}
+        if run.connection is not None:
+            self._ready[run.connection] = self._on_launcher
+        for fd in self._ready:
+            self._poll.register(fd, select.POLLIN)
+
+    def watch(self):
+        self._reap()
+        while self._status is None:
+            for fd, _ in self._poll.poll():
+                self._ready[fd]()
+        if self._begins is not None:
+            self._on_begin()
+        if self._refused:
+            self._run.refuse(self._refused, self._told)
+            return
+        if self._run.is_recorded or os.WIFSIGNALED(self._status) or self._was_asked():
+            self._end_tree()
+        self._tell_end()
+
+    def _on_begin(self):
+        self._refused = os.read(self._begins, 4096).decode('utf-8', 'replace')
+        self._poll.unregister(self._begins)
+        os.close(self._begins)
+        self._begins = None
+        if self._refused:
+            return
+        operation = 'started' if self._run.is_recorded else 'launched'
+        self._run.tell(self._told, b'P', b'%d' % self._pid, operation, pid=self._own_pid)
+        early, self._early = self._early, None
+        for number in early:
+            self._pass_on(number)
+
+    def _on_server(self):
+        self._end_tree()
+
+    def _on_signals(self):
+        data = os.read(self._signals, 128 * 32)
+        for at in range(0, len(data), 128):
+            number = int.from_bytes(data[at:at + 4], sys.byteorder)
+            if number != _signal.SIGCHLD:
+                self._pass_on(number)
+        self._reap()
+
+    def _on_launcher(self):
+        """Frames of a byte for the type, four for the length, and that many: `S` and the number of a signal."""
+        try:
+            data = os.read(self._run.connection, 4096)
+        except OSError:
+            data = b''
+        self._received += data
+        while len(self._received) >= 5:
+            length = int.from_bytes(self._received[1:5], 'big')
+            if self._received[:1] != b'S' or length > 8:
+                data = b''
+                break
+            if len(self._received) < 5 + length:
+                break
+            number, self._received = self._received[5:5 + length], self._received[5 + length:]
+            if number.isdigit() and int(number) in _passed_on:
+                self._pass_on(int(number))
+        if not data:
+            self._end_tree()
+
+    def _pass_on(self, number):
+        if self._early is not None:
+            self._early.append(number)
+            return
+        if number in _asked_to_end:
+            self._asked_at = time.monotonic()
+        if number == _signal.SIGTSTP and not self._heeds(number):
+            # The kernel drops it where, as here, nobody of the session is outside of the group (setpgid(2)).
+            number = _signal.SIGSTOP
+        with suppress(OSError):
+            os.killpg(self._pid, number)
+
+    def _heeds(self, number):
+        """Whether the program catches or ignores a signal."""
+        try:
+            with _io.FileIO(f'/proc/{self._pid}/status') as file:
+                lines = file.read(8192).split(b'\n')
+        except OSError:
+            return True
+        masks = [int(line.split()[1], 16) for line in lines if line[:7] in (b'SigCgt:', b'SigIgn:')]
+        return any(mask >> (number - 1) & 1 for mask in masks)
+
+    def _was_asked(self):
+        """Whether an end at this moment is due to a signal that was passed on."""
+        return self._asked_at is not None and time.monotonic() - self._asked_at < _asked_seconds
+
+    def _reap(self):
+        """@return whether any child is left"""
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return True
+                self._note(pid, status)
+        return False
+
+    def _note(self, pid, status):
+        if pid == self._pid:
+            self._status = status
+
+    def _end_tree(self):
+        while self._reap():
+            tree.end(os.getpid())
+            with suppress(ChildProcessError):
+                self._note(*os.waitpid(-1, 0))
+
+    def _tell_end(self):
+        is_signal = os.WIFSIGNALED(self._status)
+        number = os.WTERMSIG(self._status) if is_signal else os.WEXITSTATUS(self._status)
+        cpu_ms, max_rss_bytes = native.usage_of_children()
+        facts = {
+            'code': None if is_signal else number,
+            'signal': _names.get(number, f'SIG{number}') if is_signal else None,
+            'cpu_ms': cpu_ms,
+            'max_rss_bytes': max_rss_bytes,
+        }
+        if self._run.report is not None:
+            facts['imports'] = list(_module_names(self._run.report.read()))
+        self._run.tell(self._told, b'E', b'%s %d' % (b'signal' if is_signal else b'exit', number), 'ended', **facts)
+
+
+def _module_names(text):
+    """What a program wrote is not trusted; and a line must not be longer than what is written at once."""
+    room = _line_bytes - 512
+    for name in text.decode('utf-8', 'replace').split('\n'):
+        room -= len(name) + 3
+        if room < 0:
+            return
+        if name.isascii() and all(part.isidentifier() for part in name.split('.')):
+            yield name

@@ -1,0 +1,160 @@
+"""
+How a fork of the server becomes the process of a program: what the kernel knows of it, what libc knows, and what the
+interpreter made of both when it started.
+"""
+import _io
+import _signal
+import os
+import posix
+import stat
+import sys
+import time
+
+from _frozen_importlib_external import MAGIC_NUMBER
+from contextlib import suppress
+
+from . import native
+from .image import Refused
+
+#: Those of CPython itself (Py_InitializeEx): everything else is as the caller has it, or the default.
+_ignored_by_python = {_signal.SIGPIPE, _signal.SIGXFSZ}
+_signals = [number for number in range(1, _signal.NSIG) if number not in (_signal.SIGKILL, _signal.SIGSTOP, 32, 33)]
+
+
+def reset_signals():
+    """As after the start of an interpreter that inherited no ignored signal."""
+    for number in _signals:
+        if number not in _ignored_by_python and _signal.getsignal(number) is _signal.SIG_IGN:
+            _signal.signal(number, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
+
+
+def prepare(run, image, ready):
+    """
+    Becomes the process that the program shall find itself in.
+    @param run its `Run`
+    @param ready a descriptor to keep, above all that the program has
+    @return the script as a FILE*, and its name
+    @raise Refused, OSError, ValueError where something cannot be had as it would be after a start
+    """
+    os.setsid()
+    os.fchdir(run.cwd) if isinstance(run.cwd, int) else os.chdir(run.cwd)
+    for folder in run.cgroups:
+        with _io.FileIO(folder + b'/cgroup.procs', 'w') as file:
+            file.write(b'0')
+    _place(run.descriptors, ready)
+    _enter(run, image)
+    file = _open_script(run.file)
+    _set_environment(run, image)
+    _set_words(run, image)
+    for stream, fd, name, mode in zip(image.streams, range(3), ('<stdin>', '<stdout>', '<stderr>'), 'rww'):
+        _renew(*stream, fd, name, mode, image.unbuffered)
+    _renew_modules()
+    image.drop_shadowed()
+    return file, _name_of(sys.argv[0])
+
+
+def _place(descriptors, ready):
+    """Puts descriptors at the numbers that the program shall find them at, and closes all others but `ready`."""
+    above = [(number, native.duplicate(fd, ready)) for number, fd in descriptors.items()]
+    for number, fd in above:
+        os.dup2(fd, number)
+    native.close_all_but(3, {ready, *descriptors})
+
+
+def _enter(run, image):
+    """What the kernel keeps of a process and hands on over fork and exec."""
+    if run.umask is not None:
+        os.umask(run.umask)
+    if run.nice not in (None, image.nice):
+        os.setpriority(os.PRIO_PROCESS, 0, run.nice)
+    for resource, *both in run.limits:
+        if tuple(both) != image.limits[resource]:
+            native.set_limit(resource, *both)
+    for number in run.ignored:
+        _signal.signal(number, _signal.SIG_IGN)
+
+
+def _open_script(path):
+    """@return a FILE* of the script"""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise Refused('it is not a regular file')
+    with _io.FileIO(path) as file:
+        if path.endswith(b'.pyc') or file.read(2) == MAGIC_NUMBER[:2]:
+            raise Refused('it is compiled')
+    if native.find_importer(os.fsdecode(path)) is not None:
+        raise Refused('it is an archive')
+    return native.open_file(path)
+
+
+def _set_environment(run, image):
+    variables = {}
+    for name, value in [*run.environment, *image.coerced]:
+        variables.setdefault(name, value)
+    native.clear_environment()
+    for name, value in variables.items():
+        os.putenv(name, value)
+    for copy in (os.environ._data, posix.environ):
+        copy.clear()
+        copy.update(variables)
+    time.tzset()
+
+
+def _set_words(run, image):
+    """`sys.argv`, `sys.orig_argv`, `sys.path` and what ps(1) shows."""
+    words = [run.file, *run.arguments]
+    sys.argv = [os.fsdecode(word) for word in words]
+    if hasattr(sys, 'orig_argv'):
+        sys.orig_argv = [os.fsdecode(image.executable), *sys.argv]
+    sys.path[:] = image.path
+    if not getattr(sys.flags, 'safe_path', False):
+        sys.path.insert(0, _folder_of(sys.argv[0]))
+    image.command_line.set([image.executable, *words], [b'%b=%b' % variable for variable in run.environment])
+
+
+def _folder_of(file):
+    try:
+        return os.path.dirname(os.path.realpath(file))
+    except OSError:
+        return os.path.dirname(file)
+
+
+def _name_of(file):
+    """By which tracebacks and `__file__` call it (config_run_filename_abspath, initconfig.c)."""
+    if sys.version_info < (3, 9) or os.path.isabs(file):
+        return file
+    try:
+        return f'{os.getcwd()}/{file}'
+    except OSError:
+        return file
+
+
+def _renew(stream, encoding, errors, fd, name, mode, unbuffered):
+    """
+    create_stdio, pylifecycle.c. The object stays the same one: a module loaded before may hold it, say as a default.
+    """
+    is_unbuffered = unbuffered and mode == 'w'
+    buffer = _io.open(fd, f'{mode}b', 0 if is_unbuffered else -1, closefd=False)
+    raw = buffer if is_unbuffered else buffer.raw
+    raw.name = name
+    is_line_buffered = not unbuffered and (raw.isatty() or fd == 2 and sys.version_info >= (3, 9))
+    stream.__init__(buffer, encoding, errors, '\n', is_line_buffered, unbuffered)
+    stream.mode = mode
+
+
+#: Modules that keep something of the process or the time in which they were loaded, and are told of a new one.
+renewed_modules = ('logging', 'multiprocessing.process', 'random')
+
+
+def _renew_modules():
+    """`random` is told by os.fork itself."""
+    logging = sys.modules.get('logging')
+    if logging is not None:
+        logging._startTime = time.time_ns() if sys.version_info >= (3, 13) else time.time()
+    process = sys.modules.get('multiprocessing.process')
+    if process is not None:
+        process._current_process._config['authkey'] = process.AuthenticationString(os.urandom(32))
+        process.ORIGINAL_DIR = None
+        with suppress(OSError):
+            process.ORIGINAL_DIR = os.getcwd()

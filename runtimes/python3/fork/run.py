@@ -1,0 +1,122 @@
+"""A run that the server was asked for, by the daemon's line or by the launcher's words."""
+import os
+from contextlib import suppress
+
+from .messages import encode
+
+
+class Run:
+    """
+    file, arguments: bytes, as the program finds them in `sys.argv`
+    environment: pairs of bytes, whole
+    cwd: a descriptor or a path
+    descriptors: number in the program → descriptor here
+    cgroups: folders that the program enters
+    connection, received: to the launcher, and what came from it after the request; None for a recorded run
+    report: where it says what it imported, or None
+    tag: its name for the daemon, as (`id` or `ticket`, text)
+    """
+
+    def __init__(self, tag, file, arguments, environment, cwd, descriptors):
+        self.tag = tag
+        self.file = file
+        self.arguments = arguments
+        self.environment = environment
+        self.cwd = cwd
+        self.descriptors = descriptors
+        self.umask, self.nice, self.limits, self.ignored = None, None, [], []
+        self.cgroups = []
+        self.pid_namespace = False
+        self.connection, self.received = None, b''
+        self.report = None
+
+    @property
+    def is_recorded(self):
+        return self.connection is None
+
+    def held(self):
+        """Descriptors that are open for it here."""
+        held = [*self.descriptors.values()]
+        held += [self.cwd] if isinstance(self.cwd, int) else []
+        return held if self.is_recorded else [*held, self.connection]
+
+    def close(self):
+        for fd in self.held():
+            os.close(fd)
+
+    def tell(self, told, kind, payload, operation, **facts):
+        """
+        Tells the launcher by a frame and the daemon by a line.
+        @param told descriptor of the lines
+        @param kind, payload of the frame
+        """
+        name, text = self.tag
+        line = encode({'op': operation, name: text, **facts}).encode() + b'\n'
+        with suppress(OSError):
+            if not self.is_recorded:
+                os.write(self.connection, kind + len(payload).to_bytes(4, 'big') + payload)
+        with suppress(OSError):
+            os.write(told, line)
+
+    def refuse(self, why, told):
+        """Nothing of the program has run."""
+        self.tell(told, b'N', why.encode('utf-8', 'replace'), 'refused', why=why)
+
+
+def recorded(message):
+    """
+    A run of the daemon: its output goes to paths.
+    @param message the `run` operation
+    @raise KeyError, OSError
+    """
+    paths = [(message['stdin'] or os.devnull, os.O_RDONLY), (message['stdout'], os.O_WRONLY), (message['stderr'], os.O_WRONLY)]
+    descriptors = {number: _open(path, how) for number, (path, how) in enumerate(paths)}
+    run = Run(
+        ('id', message['id']),
+        _bytes(message['file']),
+        [_bytes(word) for word in message['args']],
+        [(_bytes(name), _bytes(value)) for name, value in message['env'].items()],
+        _bytes(message['cwd']),
+        descriptors,
+    )
+    run.cgroups = [_bytes(folder) for folder in message.get('cgroups', [])]
+    run.pid_namespace = message.get('pid_namespace', False)
+    return run
+
+
+def _open(path, how):
+    """A pipe without a reader is an error and not to be waited for."""
+    fd = os.open(path, how | os.O_NONBLOCK)
+    os.set_blocking(fd, True)
+    return fd
+
+
+def launched(ticket, words, request):
+    """
+    A run of the launcher. Its own stdin, stdout, stderr and working directory came along, and what else it has open.
+    @param words what follows the identity in the request
+    @raise ValueError where the words are not as agreed
+    """
+    words = iter(words)
+    take = lambda: next(words, b'')
+    umask, nice, limits, ignored, numbers, file = (take() for _ in range(6))
+    arguments = [take() for _ in range(int(take()))]
+    environment = [take().partition(b'=')[::2] for _ in range(int(take()))]
+    numbers = [0, 1, 2, *_numbers(numbers)]
+    process = int(umask, 8), int(nice), _numbers(ignored), [_numbers(limit, b':') for limit in limits.split(b',') if limit]
+    if len(numbers) + 1 != request.descriptors_count:
+        raise ValueError('not as many descriptors as said')
+    connection, descriptors, received = request.take()
+    cwd = descriptors.pop(3)
+    run = Run(('ticket', ticket), file, arguments, environment, cwd, dict(zip(numbers, descriptors)))
+    run.umask, run.nice, run.ignored, run.limits = process
+    run.connection, run.received = connection, received
+    return run
+
+
+def _numbers(text, separator=b','):
+    return [int(number) for number in text.split(separator) if number]
+
+
+def _bytes(text):
+    return text.encode('utf-8', 'surrogateescape')

@@ -1,0 +1,267 @@
+"""
+The server: forks a program for each run that the daemon or a launcher asks for. It never runs a program's code itself.
+
+    daemon ──lines of JSON──▶ server ──fork──▶ monitor ──fork──▶ program
+    launcher ──words and descriptors──▶ │           └── how it ended ──▶ daemon, launcher
+
+One thread, one poll. What a program does to its monitor ends its own run, and what it does to the server ends at worst this
+server, which the daemon replaces; so a server serves one trust domain.
+"""
+import _signal
+import _socket
+import gc
+import os
+import select
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+
+from . import native, tree
+from .identity import difference, own_identity
+from .messages import decode, encode
+from .monitor import monitor
+from .preloads import Preloads
+from .image import Image
+from .program import reset_signals
+from .request import Request
+from .run import launched, recorded
+
+_ticket_seconds = 10
+_request_seconds = 2
+_line_bytes = 8 << 20
+#: Runs that are looked at for what they import: the first ones, then one in so many.
+_looked_at_first, _looked_at_every = 8, 64
+
+
+class Stop(Exception):
+    """The daemon is gone, or says so."""
+
+
+class Server:
+    def __init__(self, path, lines):
+        """
+        @param path what `sys.path` is for a program, but for the folder of its file
+        @param lines the descriptor of the daemon's lines
+        """
+        self._path = path
+        self._lines = lines
+        self._ready = {}
+        self._poll = select.poll()
+        self._received = b''
+        self._tickets = {}
+        self._requests = {}
+        self._waiting = deque()
+        #: By the descriptor whose end is the monitor's: (its socket, pid, tag of the run).
+        self._monitors = {}
+        self._statuses = {}
+        self._runs = 0
+        self._is_reaper = False
+        self._operations = {'ticket': self._on_ticket, 'run': self._on_run, 'preload': self._on_preload, 'stop': self._on_stop}
+
+    def serve(self):
+        """Generator: the server's whole life, and in its forks theirs (see `stage`)."""
+        self._open()
+        while True:
+            try:
+                for fd, _ in self._poll.poll(self._wait_ms()):
+                    if fd in self._ready:
+                        self._ready[fd](fd)
+                self._expire()
+            except Stop:
+                # The monitors end their runs when nobody holds the other end of their pair.
+                os._exit(0)
+            while self._waiting:
+                yield from self._start(self._waiting.popleft())
+
+    def _open(self):
+        reset_signals()
+        gc.disable()
+        # What an import prints must not get into the lines.
+        self._told = native.duplicate(1, 3)
+        os.dup2(2, 1)
+        os.set_blocking(self._lines, False)
+        self._own_namespace = os.open('/proc/self/ns/pid', os.O_RDONLY)
+        self._identity = own_identity()
+        self._image = Image(self._path)
+        self._preloads = Preloads(self._image)
+        self._listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        address = f'prisn-{os.urandom(16).hex()}'
+        self._listener.bind(b'\0' + address.encode())
+        self._listener.listen(128)
+        self._listener.setblocking(False)
+        self._watch(self._lines, self._on_lines)
+        self._watch(self._listener.fileno(), self._on_connection)
+        self._tell('ready', pid=os.getpid(), version=sys.version.split()[0], socket=f'@{address}')
+
+    def _watch(self, fd, on_ready):
+        self._ready[fd] = on_ready
+        self._poll.register(fd, select.POLLIN)
+
+    def _unwatch(self, fd):
+        del self._ready[fd]
+        self._poll.unregister(fd)
+
+    def _tell(self, operation, **facts):
+        try:
+            os.write(self._told, encode({'op': operation, **facts}).encode() + b'\n')
+        except OSError:
+            raise Stop from None
+
+    def _wait_ms(self):
+        deadlines = [request.deadline for request in self._requests.values()]
+        deadlines += [self._preloads.deadline] if self._preloads.is_probing else []
+        return max(0, min(deadlines) - time.monotonic()) * 1000 if deadlines else None
+
+    def _expire(self):
+        now = time.monotonic()
+        for fd, request in list(self._requests.items()):
+            if request.deadline <= now:
+                self._drop(fd).refuse('the request did not come in time')
+        for ticket, deadline in list(self._tickets.items()):
+            if deadline <= now:
+                del self._tickets[ticket]
+        if self._preloads.is_probing and self._preloads.deadline <= now:
+            self._on_probe(self._preloads.fd)
+
+    # The daemon
+
+    def _on_lines(self, fd):
+        while True:
+            try:
+                data = os.read(fd, 1 << 16)
+            except BlockingIOError:
+                return
+            if not data:
+                raise Stop
+            *lines, self._received = (self._received + data).split(b'\n')
+            if len(self._received) > _line_bytes:
+                raise Stop
+            for line in lines:
+                message = decode(line)
+                self._operations[message['op']](message)
+
+    def _on_ticket(self, message):
+        self._tickets[message['ticket'].encode()] = time.monotonic() + _ticket_seconds
+
+    def _on_run(self, message):
+        try:
+            self._waiting.append(recorded(message))
+        except (OSError, ValueError) as error:
+            self._tell('refused', id=message['id'], why=str(error))
+
+    def _on_preload(self, message):
+        self._preloads.add(message['modules'])
+        if not self._preloads.is_probing:
+            self._probe()
+
+    def _on_stop(self, message):
+        raise Stop
+
+    def _probe(self):
+        if self._preloads.probe_next():
+            self._watch(self._preloads.fd, self._on_probe)
+        else:
+            self._tell('preloaded', **self._preloads.finish())
+
+    def _on_probe(self, fd):
+        self._unwatch(fd)
+        self._preloads.take_result(self._wait_for)
+        self._probe()
+
+    # Launchers
+
+    def _on_connection(self, fd):
+        with suppress(OSError):
+            request = Request(self._listener._accept()[0], time.monotonic() + _request_seconds)
+            if request.comes_from(os.getuid()):
+                self._requests[request.fd] = request
+                self._watch(request.fd, self._on_request)
+                self._on_request(request.fd)
+
+    def _on_request(self, fd):
+        request = self._requests[fd]
+        try:
+            if not request.receive():
+                return
+        except (OSError, ValueError) as error:
+            self._drop(fd).refuse(str(error))
+            return
+        self._judge(self._drop(fd))
+
+    def _drop(self, fd):
+        self._unwatch(fd)
+        return self._requests.pop(fd)
+
+    def _judge(self, request):
+        # The ticket was on its way before its launcher knew of it.
+        self._on_lines(self._lines)
+        ticket, identity, *words = request.words()
+        if self._tickets.pop(ticket, 0) < time.monotonic():
+            request.refuse('the ticket is not valid')
+            return
+        why = difference(self._identity, identity)
+        if why is None:
+            try:
+                self._waiting.append(launched(ticket.decode(), words, request))
+                return
+            except (ValueError, IndexError) as error:
+                why = f'a broken request: {error}'
+        request.refuse(why)
+        self._tell('refused', ticket=ticket.decode(), why=why)
+
+    # Runs
+
+    def _start(self, run):
+        """Generator: forks the run's monitor, whose life goes on in here."""
+        self._runs += 1
+        if self._runs <= _looked_at_first or self._runs % _looked_at_every == 0:
+            run.report = native.SharedPage()
+        ours, theirs = _socket.socketpair()
+        try:
+            pid = self._fork(run)
+        except OSError as error:
+            run.refuse(str(error), self._told)
+            run.close()
+            return
+        if pid == 0:
+            kept = {self._told, theirs.fileno(), *run.held()}
+            native.close_all_but(3, kept)
+            yield from monitor(run, self._image, theirs.fileno(), self._told)
+        theirs.close()
+        run.close()
+        self._monitors[ours.fileno()] = (ours, pid, run.tag)
+        self._watch(ours.fileno(), self._on_monitor)
+
+    def _fork(self, run):
+        if run.is_recorded and not self._is_reaper:
+            native.prctl(native.PR_SET_CHILD_SUBREAPER, 1)
+            self._is_reaper = True
+        if not run.pid_namespace:
+            return os.fork()
+        native.unshare(native.CLONE_NEWPID)
+        pid = None
+        try:
+            pid = os.fork()
+            return pid
+        finally:
+            if pid != 0:
+                native.enter_namespace(self._own_namespace, native.CLONE_NEWPID)
+
+    def _on_monitor(self, fd):
+        """A monitor is over. It has told how its run ended, unless somebody ended it."""
+        self._unwatch(fd)
+        pair, pid, tag = self._monitors.pop(fd)
+        pair.close()
+        if self._wait_for(pid) == 0:
+            return
+        if self._is_reaper:
+            tree.end(os.getpid(), {monitor for _, monitor, _ in self._monitors.values()} | {self._preloads.pid})
+        self._tell('ended', code=None, signal='SIGKILL', cpu_ms=0, max_rss_bytes=0, **dict([tag]))
+
+    def _wait_for(self, pid):
+        """@return the wait status of a child that is ending; those that are found on the way are kept for later"""
+        while pid not in self._statuses:
+            ended, status = os.waitpid(-1, 0)
+            self._statuses[ended] = status
+        return self._statuses.pop(pid)

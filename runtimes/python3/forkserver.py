@@ -1,0 +1,55 @@
+"""
+A warm interpreter that forks a program for each run, started as `python3 forkserver.py` by the daemon. `fork/server.py` says
+what it does, `fork/stage.py` how a program gets an interpreter as new.
+
+It has to leave no trace in what it hands on: what it imports for itself is found without the user's folders (PYTHONPATH may
+have a `select.py`) and taken out of `sys.modules`, so that a program loads its own.
+"""
+import os
+import sys
+
+folder = os.path.dirname(os.path.abspath(__file__))
+
+
+def main():
+    why = unfit()
+    if why is not None:
+        os.write(1, b'{"op":"unfit","why":"%s"}\n' % why.encode('ascii', 'replace'))
+        return
+    # Descriptors that the daemon's libraries left open are no program's business.
+    for fd in map(int, os.listdir('/proc/self/fd')):
+        if fd > 2:
+            try:
+                os.close(fd)
+            except OSError:
+                pass
+    path = sys.path[:]
+    if not getattr(sys.flags, 'safe_path', False):
+        del path[0]
+    loaded = set(sys.modules)
+    library = os.path.dirname(os.__file__)
+    sys.path[:] = [folder, *(entry for entry in path if entry.startswith(library) and 'packages' not in entry)]
+    from fork import native, server, stage
+
+    for name in set(sys.modules) - loaded:
+        del sys.modules[name]
+    sys.path[:] = path
+    sys.path_importer_cache.pop(folder, None)
+    lines = native.duplicate(0, 3)
+    stage.take_over(server.Server(path, lines).serve())
+
+
+def unfit():
+    """@return why this interpreter cannot be forked for programs, or None"""
+    if sys.implementation.name != 'cpython':
+        return 'it is not CPython'
+    if sys.version_info < (3, 8):
+        return 'it is older than 3.8'
+    if 't' in getattr(sys, 'abiflags', ''):
+        return 'it is a free-threaded build'
+    if len(os.listdir('/proc/self/task')) > 1:
+        return 'it starts with threads'
+    return None
+
+
+main()

@@ -1,0 +1,93 @@
+/** `prisn bench run`: whole runs, from the start of the command to its end. */
+import { PrisnError } from '../base/error.ts';
+import { exitCodes } from '../base/exit-codes.ts';
+import { readRecord } from '../client/record.ts';
+import { treeCpuMs, treeMemory } from '../load/process-tree.ts';
+import { checkTimer, Programs } from '../load/programs.ts';
+import type { Bench } from './bench-session.ts';
+import { homeDir } from './home.ts';
+import { commandPath } from './program.ts';
+import { parseRunArguments } from './run-options.ts';
+import { wordsOfCommand } from './words.ts';
+
+/** What `prisn run` gives where nothing of the program has run. */
+const neverRan = [exitCodes.usage, exitCodes.failed, exitCodes.cannotRun, exitCodes.notFound].map((code) => `exit code ${code}`);
+
+/**
+ * @param words as `prisn run` takes them
+ * @param baseline a command in one word
+ * @throws PrisnError `usage`, `cannot_run`, `unsupported`
+ */
+export async function benchRun(words: readonly string[], baseline: string | undefined): Promise<Bench> {
+  checkWords(words);
+  checkTimer();
+  const daemon = readRecord(homeDir(process.env))?.pid;
+  const program = new Programs([commandPath(), 'run', ...words], process.env);
+  const other = baseline === undefined ? undefined : new Programs(wordsOfCommand(baseline, '--baseline'), process.env);
+  const control = new Programs([process.execPath, '-e', '0'], process.env);
+  const all = [program, control, ...(other ? [other] : [])];
+  const close = async (): Promise<void> => {
+    await Promise.all(all.map((programs) => programs.close()));
+  };
+  try {
+    await tryOut(program, words.join(' '), neverRan);
+    if (other) await tryOut(other, baseline ?? '', ['exit code 126', 'exit code 127']);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const cpuOfDaemon = (): number => (daemon === undefined ? 0 : treeCpuMs(daemon));
+  return {
+    target: {
+      kind: 'run',
+      name: words.join(' '),
+      by: daemon === undefined ? 'without a server' : `with the server that runs (pid ${daemon}), whose CPU is counted in`,
+      call: program.call,
+      cpuMs: () => program.cpuMs() + cpuOfDaemon(),
+    },
+    baseline: other && { name: baseline ?? '', call: other.call, cpuMs: () => other.cpuMs() },
+    control: { name: 'an empty program of node', call: control.call, cpuMs: () => control.cpuMs() },
+    finish: async (measurement) => {
+      measurement.memory = await peakMemory(program);
+    },
+    complaint: () => program.complaints(),
+    close,
+  };
+}
+
+function checkWords(words: readonly string[]): void {
+  const { file, options } = parseRunArguments(words);
+  const refuse = (why: string): never => {
+    throw new PrisnError('usage', why);
+  };
+  if (options.has('--detach'))
+    refuse('prisn bench run measures runs to their end, and --detach has none; see prisn bench trigger');
+  if (options.has('--help')) refuse('--help is no program; see prisn bench run --help');
+  if (file === '-') refuse('prisn bench run needs a file: standard input can be read only once');
+  if (file === undefined && !options.has('--exec')) refuse('measure what? name a file: prisn bench run <file> [args…]');
+}
+
+/** @param fatal failures after which there is nothing to measure */
+async function tryOut(programs: Programs, name: string, fatal: readonly string[]): Promise<void> {
+  const { failure } = await programs.call(0);
+  if (failure === undefined || !fatal.includes(failure)) return;
+  const words = programs.complaints().replace(/^prisn: /gm, '');
+  throw new PrisnError('cannot_run', `${name} cannot be measured, it ends with ${failure}: ${words || 'it says nothing'}`);
+}
+
+/** The most that one more run uses: to look costs time, so it is none of those that were measured. */
+async function peakMemory(programs: Programs) {
+  let isOver = false;
+  const ended = programs.call(0).finally(() => {
+    isOver = true;
+  });
+  const pid = programs.pidOf(0);
+  let peak: ReturnType<typeof treeMemory>;
+  while (!isOver && pid !== undefined) {
+    const now = treeMemory(pid, false);
+    if (now && now.bytes > (peak?.bytes ?? 0)) peak = now;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await ended;
+  return peak;
+}
