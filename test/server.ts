@@ -11,6 +11,8 @@ export interface ServerOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** A home that another server had before. */
   readonly home?: string;
+  /** Another program in the place of `bin/prisn`, with what comes before the words. */
+  readonly command?: readonly [string, ...string[]];
 }
 
 export interface Reply {
@@ -47,9 +49,10 @@ export class Server {
   }
 
   /** @param owner the test, at whose end the server is stopped */
-  static async start(owner: Owner, { flags = [], env = {}, home }: ServerOptions = {}): Promise<Server> {
+  static async start(owner: Owner, { flags = [], env = {}, home, command = [bin] }: ServerOptions = {}): Promise<Server> {
     const folder = home ?? new Scratch(owner).root;
-    const child = spawn(bin, ['server', '--addr', '127.0.0.1:0', ...flags], {
+    const [file, ...before] = command;
+    const child = spawn(file, [...before, 'server', '--addr', '127.0.0.1:0', ...flags], {
       cwd: root,
       env: environment({ PRISN_HOME: folder, ...env }),
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -54,7 +54,7 @@ export async function sendLocally(
   try {
     const { statusCode, headers: answered } = await readHead(input);
     const isEmpty = method === 'HEAD' || statusCode === 204 || statusCode === 304;
-    const content = isEmpty ? nothing(input) : bodyOf(input, answered);
+    const content = bodyOf(input, isEmpty ? { 'content-length': '0' } : answered);
     return { statusCode, headers: answered, [Symbol.asyncIterator]: () => content, destroy: () => void socket.destroy() };
   } catch (error) {
     socket.destroy();
@@ -137,6 +137,11 @@ class Input {
     }
   }
 
+  /** After the whole answer the server ends the connection; to end it here would make node load its stderr, half a millisecond. */
+  leave(): void {
+    this.#socket.unref().resume();
+  }
+
   /** Ends the connection. */
   close(): void {
     this.#socket.destroy();
@@ -162,17 +167,16 @@ async function readHead(input: Input): Promise<{ statusCode: number; headers: Re
   }
 }
 
-async function* nothing(input: Input): AsyncGenerator<Buffer> {
-  input.close();
-}
-
 async function* bodyOf(input: Input, headers: Readonly<Record<string, string>>): AsyncGenerator<Buffer> {
+  let isWhole = false;
   try {
     if (headers['transfer-encoding'] !== undefined) yield* chunked(input);
     else if (headers['content-length'] !== undefined) yield* exactly(input, Number(headers['content-length']));
     else for (let some = await input.some(); some; some = await input.some()) yield some;
+    isWhole = true;
   } finally {
-    input.close();
+    if (isWhole) input.leave();
+    else input.close();
   }
 }
 

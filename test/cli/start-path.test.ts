@@ -1,13 +1,17 @@
 /** What a run loads before its program starts: every module here is time that each run pays. */
 import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { encodeFrame } from '../../src/base/frames.ts';
 import { needs } from '../machine.ts';
 import { prisn, root } from '../prisn.ts';
 import { Scratch } from '../scratch.ts';
+import { Server } from '../server.ts';
 import { startWarmServer } from '../warm-server.ts';
 
+const entry = join(root, 'dist/prisn.cjs');
 const scratch = new Scratch();
 const recorder = scratch.file(
   'recorder.cjs',
@@ -24,10 +28,15 @@ const costly = ['crypto', 'http', 'https', 'tls', 'perf_hooks', 'worker_threads'
 
 async function loadedFor(name: string, text: string, env: NodeJS.ProcessEnv = {}): Promise<string[]> {
   const file = scratch.file(name, text);
-  const command = [process.execPath, '-r', recorder, '--', join(root, 'dist/prisn.cjs')] as const;
-  const result = await prisn(['run', file], { command, env });
-  assert.deepEqual([result.code, result.stdout], [0, 'hello\n'], result.stderr);
-  return JSON.parse(result.stderr) as string[];
+  const { stdout, loaded } = await recorded(['run', file], env);
+  assert.equal(stdout, 'hello\n');
+  return loaded;
+}
+
+async function recorded(words: readonly string[], env: NodeJS.ProcessEnv): Promise<{ stdout: string; loaded: string[] }> {
+  const { code, stdout, stderr } = await prisn(words, { command: [process.execPath, '-r', recorder, '--', entry], env });
+  assert.equal(code, 0, stderr);
+  return { stdout, loaded: JSON.parse(stderr) as string[] };
 }
 
 test('hello world in JavaScript loads isolated-vm, and neither child_process nor net', async () => {
@@ -64,4 +73,38 @@ test('a TypeScript program that has been read before loads no esbuild', async ()
   const loaded = await loadedFor('hello.ts', "const text: string = 'hello'; console.log(text)");
   for (const name of ['esbuild', 'acorn', 'es-module-lexer', 'http', 'worker_threads'])
     assert.ok(!loaded.includes(name), `loads ${name}`);
+});
+
+test('a command that asks the server loads net, and neither an HTTP library nor a package', async (t) => {
+  const server = await Server.start(t);
+  await server.request('PUT', '/api/v1/deployments/job', { source: '1', runtime: 'javascript' });
+  for (const words of [
+    ['trigger', 'job'],
+    ['get', 'executions', '-o', 'name'],
+    ['get', 'deployments'],
+  ]) {
+    const { stdout, loaded } = await recorded(words, { PRISN_HOME: server.home });
+    assert.match(stdout, /^(?:exec-|NAME)/);
+    assert.ok(loaded.includes('net'));
+    for (const name of [...costly, 'child_process', 'yaml', 'esbuild'])
+      assert.ok(!loaded.includes(name), `${words[0]} loads ${name}`);
+  }
+});
+
+test('what asks nobody loads not even net', async () => {
+  for (const words of [['version'], ['--help'], ['config', 'list']]) {
+    const { loaded } = await recorded(words, { PRISN_HOME: scratch.folder('home') });
+    for (const name of [...costly, 'net']) assert.ok(!loaded.includes(name), `${words.join(' ')} loads ${name}`);
+  }
+});
+
+test('V8 takes the code that the build kept for each bundle', () => {
+  interface Start {
+    scriptOf(file: string, code: Buffer): { readonly cachedDataRejected?: boolean };
+    codeFile(file: string): string;
+  }
+  const { scriptOf, codeFile } = createRequire(import.meta.url)(entry) as Start;
+  const bundles = globSync(join(root, 'dist/cli-*.cjs'));
+  assert.ok(bundles.length > 3);
+  for (const file of bundles) assert.equal(scriptOf(file, readFileSync(codeFile(file))).cachedDataRejected, false, file);
 });

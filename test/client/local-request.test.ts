@@ -28,14 +28,14 @@ async function listening(t: TestContext, talk: (socket: Socket) => void): Promis
 
 /** Answers with these bytes once a request's head has come, each piece as a write of its own. */
 function answering(...pieces: readonly string[]): (socket: Socket) => void {
-  return (socket) =>
-    socket.once('data', async () => {
-      for (const piece of pieces) {
-        socket.write(piece, 'latin1');
-        await new Promise(setImmediate);
-      }
-      socket.end();
-    });
+  const send = async (socket: Socket): Promise<void> => {
+    for (const piece of pieces) {
+      socket.write(piece, 'latin1');
+      await new Promise(setImmediate);
+    }
+    socket.end();
+  };
+  return (socket) => socket.once('data', () => void send(socket));
 }
 
 async function answered(t: TestContext, ...pieces: readonly string[]): Promise<{ answer: Answer; body: string }> {
