@@ -23,6 +23,8 @@ const sink = { stdout: () => {}, stderr: () => {} };
 const jobs = {
   js: { source, runtime: 'javascript' },
   python3: { source: 'pass', runtime: 'python3' },
+  // Some 60 ms of an interpreter that starts.
+  imports: { source: 'import json, urllib.request, http.client, ssl, asyncio, logging', runtime: 'python3' },
   bash: { source: ':', runtime: 'bash' },
 };
 
@@ -30,9 +32,10 @@ export async function executions(): Promise<void> {
   const pool = new IsolatePool({ threads: 2, maxHostBytes: 2 ** 30 });
   const durable = await BenchDaemon.start();
   const unsynced = await BenchDaemon.start(['--sync', 'off']);
+  const spawning = await BenchDaemon.start(['--fork-servers', '0']);
   const bullMq = await BullMq.start();
   try {
-    for (const daemon of [durable, unsynced])
+    for (const daemon of [durable, unsynced, spawning])
       for (const [name, job] of Object.entries(jobs)) await daemon.ask('POST', '/api/v1/deployments', { name, ...job });
     for (const clients of [1, 32]) {
       const loop = (name: string, call: () => Promise<unknown>): Loop => ({ name, call, clients });
@@ -40,7 +43,10 @@ export async function executions(): Promise<void> {
         loop('the pool alone, js', () => pool.start(task, sink).exited),
         loop('js', durable.trigger('js')),
         loop('js, not synced', unsynced.trigger('js')),
-        loop('python3', durable.trigger('python3')),
+        loop('python3, forked', durable.trigger('python3')),
+        loop('python3, spawned', spawning.trigger('python3')),
+        loop('python3 with imports, forked', durable.trigger('imports')),
+        loop('python3 with imports, spawned', spawning.trigger('imports')),
         loop('bash', durable.trigger('bash')),
         loop('bash, not synced', unsynced.trigger('bash')),
         ...(typeof bullMq === 'string' ? [] : [loop('BullMQ, Redis with appendfsync always', () => bullMq.run())]),
@@ -51,6 +57,6 @@ export async function executions(): Promise<void> {
     if (typeof bullMq === 'string') console.log(`BullMQ is left out: ${bullMq}`);
   } finally {
     if (typeof bullMq !== 'string') await bullMq.stop();
-    await Promise.all([pool.close(), durable.stop(), unsynced.stop()]);
+    await Promise.all([pool.close(), durable.stop(), unsynced.stop(), spawning.stop()]);
   }
 }

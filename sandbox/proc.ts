@@ -11,8 +11,8 @@ export interface TreeSpec {
   readonly root: ProcessId;
   /** Whether the root leads a session of its own. */
   readonly leads: boolean;
-  /** Whether the root and its child only hold the program: they end with it, or end it by their own death (`tier.ts`). */
-  readonly isHeld?: boolean;
+  /** Who only holds the program, and ends with it or ends it by its own death (`tier.ts`): the root, or it and its child. */
+  readonly holders?: 'root' | 'root and child';
   /** Directories of cgroups whose members belong to the run. */
   readonly cgroups: readonly string[];
 }

@@ -16,7 +16,9 @@ import { nodePreload } from '../runtimes/javascript/node-preload.ts';
 import { locate } from '../runtimes/locate.ts';
 import { managerVariables } from '../runtimes/manager-variables.ts';
 import type { IsolatePool } from '../sandbox/isolate/pool.ts';
-import { probeTier, startJob } from '../sandbox/process/job.ts';
+import { startForkedJob } from '../sandbox/process/fork-job.ts';
+import type { ForkServers } from '../sandbox/process/fork-servers.ts';
+import { type JobRunning, probeTier, startJob } from '../sandbox/process/job.ts';
 import { endLeftover } from '../sandbox/process/leftover.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import type {
@@ -31,14 +33,18 @@ import type {
 } from './engine/ports.ts';
 import type { Detection, ProcessRuntime } from './model/runtime.ts';
 import { checkLimits } from './model/limits.ts';
-import type { FunctionRequest, Program } from './model/task.ts';
+import type { FunctionRequest, ProcessTask, Program } from './model/task.ts';
 
 export interface WorkloadOptions {
   readonly pool: IsolatePool;
+  /** Warm interpreters; without them each program starts its own. */
+  readonly forks?: ForkServers;
   /** Absolute path of the folder for what is worth keeping: verdicts on programs, answers of version managers. */
   readonly cacheDir: string;
   /** The daemon's own environment, of which a few names are taken. */
   readonly env: NodeJS.ProcessEnv;
+  /** Is told why a program that might be forked is not. */
+  readonly log?: (fields: object, message: string) => void;
 }
 
 export function createWorkloads(options: WorkloadOptions): Workloads {
@@ -51,14 +57,26 @@ type Way =
   | { readonly kind: 'fails'; readonly resolved: Resolved; readonly message: string }
   | { readonly kind: 'process'; readonly resolved: Resolved; readonly detection: Detection; readonly typescript: boolean };
 
+interface Job {
+  readonly detection: Detection;
+  readonly task: ProcessTask;
+  readonly domain: string;
+  readonly sink: WorkloadSink;
+  readonly stdin?: Uint8Array;
+}
+
 class LocalWorkloads implements Workloads {
   readonly #pool: IsolatePool;
+  readonly #forks: ForkServers | undefined;
+  readonly #log: (fields: object, message: string) => void;
   readonly #cacheDir: string;
   readonly #base: Readonly<Record<string, string>>;
   readonly #locating: NodeJS.ProcessEnv;
 
-  constructor({ pool, cacheDir, env }: WorkloadOptions) {
+  constructor({ pool, forks, cacheDir, env, log = () => {} }: WorkloadOptions) {
     this.#pool = pool;
+    this.#forks = forks;
+    this.#log = log;
     this.#cacheDir = cacheDir;
     this.#base = { ...only(env, inheritedNames), HOST: '127.0.0.1' };
     this.#locating = only(env, managerVariables);
@@ -151,6 +169,17 @@ class LocalWorkloads implements Workloads {
     return { exited: running.exited, stop: () => running.stop(), taken: (bytes) => running.taken(bytes) };
   }
 
+  /** From a fork server where one is ready, else by a spawn, and why. */
+  #startJob({ detection, task, domain, sink, stdin }: Job): JobRunning {
+    const options = { tier: probeTier(), ...(stdin && { stdin }) };
+    if (!this.#forks || !canFork(detection)) return startJob(task, sink, options);
+    const onSpawn = (why: string): void => this.#log({ run: task.runId, why }, 'a program is spawned, and not forked');
+    const found = this.#forks.serverFor({ domain, interpreter: task.file, env: task.env });
+    if ('server' in found) return startForkedJob(task, sink, { ...options, server: found.server, onSpawn });
+    onSpawn(found.why);
+    return startJob(task, sink, options);
+  }
+
   async #prepareProcess(way: Way & { kind: 'process' }, workload: Workload): Promise<PreparedWorkload> {
     const { detection, resolved, typescript } = way;
     const { id } = detection.runtime;
@@ -163,16 +192,21 @@ class LocalWorkloads implements Workloads {
     const context = { ...this.#surroundings(cwd, workload.env), env: { ...this.#locating, ...env } };
     const command = await commandFor(detection, { file }, args, context, preload);
     const task = { file: command.file, args: command.args, env: { ...env, ...command.env, ...variables }, cwd, limits, runId };
-    const tier = probeTier();
     return {
       ...resolved,
-      tier: tier.name,
+      tier: probeTier().name,
       start: (sink) => {
-        const { exited, stop, process } = startJob(task, sink, { tier, ...(stdin && { stdin }) });
-        return { exited, stop, taken: () => {}, ...(process && { process }) };
+        const job = this.#startJob({ detection, task, domain: workload.domain, sink, ...(stdin && { stdin }) });
+        const { process } = job;
+        return { exited: job.exited, stop: () => job.stop(), taken: () => {}, ...(process && { process }) };
       },
     };
   }
+}
+
+/** Options of a `#!` line are for an interpreter's own start. */
+function canFork({ runtime, interpreter }: Detection): boolean {
+  return runtime.id === 'python3' && (interpreter?.args.length ?? 0) === 0;
 }
 
 /** Of the daemon's environment, what a program has too. */

@@ -55,6 +55,7 @@ describe('the tables of the documentation are those of the code', () => {
       running: none,
       foregroundRuns: none,
       isolates: () => ({ hosts: 0, threads: 0, restarts: 0 }),
+      forks: () => ({ servers: 0, forked: 0, declined: 0, lost: 0 }),
     };
     const text = await new Metrics(gauges).text();
     const all = Array.from(text.matchAll(/^# HELP (prisn_\S+) (.*)\n# TYPE \S+ (\S+)$/gm), ([, name, help, type]) => [

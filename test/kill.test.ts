@@ -23,6 +23,12 @@ const programs = [
   { source: 'for (let i = 0; i < 3e7; i++);', runtime: 'javascript' },
   { source: 'exit 0', runtime: 'bash' },
   { source: 'sleep 0.3; echo done', runtime: 'bash' },
+  { source: 'print("done")', runtime: 'python3' },
+  { source: 'import time; time.sleep(0.3); print("done")', runtime: 'python3' },
+  {
+    source: 'import os, time\nif os.fork() == 0:\n  os.setsid()\n  if os.fork() == 0: time.sleep(60)\nelse: time.sleep(0.2)',
+    runtime: 'python3',
+  },
   { source: 'setsid sh -c "trap : TERM; sleep 30; sleep 30" & sleep 0.2', runtime: 'bash' },
 ];
 
@@ -31,7 +37,8 @@ async function load(server: Server, mark: string): Promise<string[]> {
   const ids: string[] = [];
   const client = async (first: number): Promise<void> => {
     for (let i = first; ; i++) {
-      const body = { ...programs[i % programs.length], env: { MARK: mark } };
+      // What a warm interpreter forks shows the variables of that: those that act before a program does.
+      const body = { ...programs[i % programs.length], env: { MARK: mark, LC_MARK: mark } };
       const reply = await server.request('POST', '/api/v1/executions', body).catch(() => undefined);
       if (reply === undefined) return;
       if (reply.status === 202) ids.push((reply.body as Shown).id);

@@ -239,8 +239,9 @@ describe('a workload in a process', () => {
   test('is found and ended when nobody watches it any more', needsProc, async () => {
     const { workload, running, stdout } = await start(sh('echo up; sleep 1000'));
     await until('it up', () => stdout() === 'up\n');
-    assert.ok(running.process);
-    assert.ok((await workloads.endLeftover(workload.runId, running.process)) >= 2);
+    const process = await running.process;
+    assert.ok(process);
+    assert.ok((await workloads.endLeftover(workload.runId, process)) >= 2);
     assert.deepEqual(carriersOf('PRISN_RUN_ID', workload.runId), []);
     assert.equal((await running.exited).reason, 'signal');
   });

@@ -120,6 +120,11 @@ export class Cgroup {
     return child;
   }
 
+  /** For a program that another process brings in. @throws PrisnError `unsupported` when the kernel refuses */
+  open(): void {
+    this.#step(() => this.#limitPids());
+  }
+
   #step(write: () => void, child?: ChildProcess): void {
     try {
       write();

@@ -18,7 +18,7 @@ import { processId } from '../../src/base/process-id.ts';
 import type { ProcessRecord } from '../../src/model/execution.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
 import type { ProcessTask } from '../../src/model/task.ts';
-import { hasProc } from '../proc.ts';
+import { hasProc, type ProcessId, type TreeSpec } from '../proc.ts';
 import type { Running, Sink } from '../sandbox.ts';
 import { Connections } from './connections.ts';
 import { watchOver } from './guard.ts';
@@ -26,13 +26,13 @@ import { cpuMsIn, hasBegun, ownOutcome, residentsOfInit } from './init.ts';
 import { exitOf, launch } from './launch.ts';
 import { type Enforcement, enforce } from './limits.ts';
 import { Supervision } from './supervision.ts';
-import { type Chain, chainOf, probeTier, type Tier } from './tier.ts';
+import { chainOf, probeTier, type Tier } from './tier.ts';
 
 export { probeTier, type Tier };
 
 export interface JobRunning extends Running {
-  /** The root of its process tree, which ends with all below it; absent where nothing was started. */
-  readonly process?: ProcessRecord;
+  /** The root of its process tree, which ends with all below it, once it is known; absent where nothing was started. */
+  readonly process?: ProcessRecord | Promise<ProcessRecord | undefined>;
 }
 
 export interface JobOptions {
@@ -52,7 +52,7 @@ export function startJob(task: ProcessTask, sink: Sink, { stdin, tier }: JobOpti
   const chain = chainOf(tier, task.env);
   let enforcement: Enforcement | undefined;
   try {
-    enforcement = enforce(withResidents(task, chain));
+    enforcement = enforce(withResidents(task, chain.hasInit ? residentsOfInit : 0));
   } catch (error) {
     return ended(Promise.resolve(failed('invalid', error)));
   }
@@ -64,7 +64,7 @@ export function startJob(task: ProcessTask, sink: Sink, { stdin, tier }: JobOpti
     return ended(launched.refused);
   }
   const { child } = launched;
-  const tree = { ...launched.tree, isHeld: chain.hasInit };
+  const tree: TreeSpec = { ...launched.tree, ...(chain.hasInit && { holders: 'root and child' }) };
   const release = watchOver(tree);
   const supervision = new Supervision(task.limits, tree, enforcement);
   let startMs = performance.now() - startedAt;
@@ -94,21 +94,21 @@ export function startJob(task: ProcessTask, sink: Sink, { stdin, tier }: JobOpti
   };
 }
 
-/** The limit is the program's, and two more live beside it. */
-function withResidents(task: ProcessTask, { hasInit }: Chain): ProcessTask {
+/** The limit of processes is the program's, and so many live beside it. */
+function withResidents(task: ProcessTask, count: number): ProcessTask {
   const { pids } = task.limits;
-  return hasInit && pids !== undefined ? { ...task, limits: { ...task.limits, pids: pids + residentsOfInit } } : task;
+  return pids === undefined ? task : { ...task, limits: { ...task.limits, pids: pids + count } };
 }
 
 let boot: string | undefined;
 
-function recordOf({ pid, start }: { pid: number; start: string }): ProcessRecord | undefined {
+export function recordOf({ pid, start }: ProcessId): ProcessRecord | undefined {
   if (!hasProc) return undefined;
   boot ??= processId(process.pid)?.boot ?? '';
   return { pid, start, boot };
 }
 
-function ended(exited: Promise<Outcome>): JobRunning {
+export function ended(exited: Promise<Outcome>): JobRunning {
   return { exited, stop: () => {} };
 }
 
@@ -119,7 +119,7 @@ const notBegun: Outcome = {
   message: 'the program was not started: a command of the chain that starts it failed, and says why on stderr; see prisn doctor',
 };
 
-function failed(reason: 'crashed' | 'invalid', error: unknown): Outcome {
+export function failed(reason: 'crashed' | 'invalid', error: unknown): Outcome {
   const errorCode = error instanceof PrisnError ? error.code : 'internal';
   return { reason, exitCode: exitCodes.failed, errorCode, message: messageOf(error) };
 }

@@ -86,7 +86,7 @@ export function exitOf(child: ChildProcess): Promise<Outcome> {
 }
 
 /** A run inside a run carries both ids, so that the end of the outer one finds what the inner one started. */
-function environmentOf({ env, runId }: ProcessTask): Record<string, string> {
+export function environmentOf({ env, runId }: ProcessTask): Record<string, string> {
   const outer = [env['PRISN_RUN_ID'], env['PRISN_RUN_PARENTS']].filter(Boolean).join(',');
   return outer ? { ...env, PRISN_RUN_ID: runId, PRISN_RUN_PARENTS: outer } : { ...env, PRISN_RUN_ID: runId };
 }

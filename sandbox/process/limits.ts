@@ -61,6 +61,12 @@ export class Enforcement {
     return this.#cgroup ? this.#cgroup.inside(start) : start();
   }
 
+  /** Makes them ready for a program that another process brings in: directories that it enters. @throws PrisnError `unsupported` */
+  open(): readonly string[] {
+    this.#cgroup?.open();
+    return this.cgroups;
+  }
+
   /** Calls `onExceeded`, once, when the tree has passed its limit of memory; ends with `release`. */
   watch(tree: Tree, onExceeded: () => void): void {
     const startedAt = performance.now();

@@ -65,7 +65,8 @@ export class Supervision {
   }
 }
 
-function outcomeOf(cause: Cause, { timeoutMs = 0, memoryBytes = 0 }: Limits): Outcome {
+/** How a run ended that was ended. */
+export function outcomeOf(cause: Cause, { timeoutMs = 0, memoryBytes = 0 }: Limits): Outcome {
   switch (cause) {
     case 'timeout':
       return {

@@ -69,8 +69,10 @@ export class Tree {
       signalWithoutProc(this.spec, signals);
       return true;
     }
-    const { isHeld, root } = this.spec;
-    const members = this.scan().filter(({ pid, parent }) => !(isHeld && (pid === root.pid || parent === root.pid)));
+    const { holders, root } = this.spec;
+    const holds = ({ pid, parent }: Status): boolean =>
+      (holders !== undefined && pid === root.pid) || (holders === 'root and child' && parent === root.pid);
+    const members = this.scan().filter((member) => !holds(member));
     for (const member of members) send(member, signals);
     return members.length > 0;
   }

@@ -16,6 +16,7 @@ import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { IsolatePool } from '../../sandbox/isolate/pool.ts';
+import type { ForkServers } from '../../sandbox/process/fork-servers.ts';
 import { type Api, createApi } from '../api/server.ts';
 import type { ApiParts, ShownNode } from '../api/parts.ts';
 import { build, CleanUps } from '../base/lifecycle.ts';
@@ -31,6 +32,7 @@ import { createWorkloads } from '../workload.ts';
 import { listenAt, type Place } from './address.ts';
 import { removeDrafts } from './backup.ts';
 import { type Folders, openDataDirectory } from './folders.ts';
+import { openForkServers } from './fork-servers.ts';
 import { Holdings } from './holdings.ts';
 import { watchIdle } from './idle.ts';
 import { shownRuntimes } from './runtimes.ts';
@@ -109,8 +111,10 @@ class LocalDaemon implements Daemon {
     await this.#lock(folders);
     const pool = this.#openPool();
     const runs = new ForegroundRuns(pool, { env: holderEnvironment(this.#options.env) });
-    const metrics = this.#openMetrics(pool, runs);
-    const holdings = await this.#open(folders, pool, metrics);
+    const forks = openForkServers(settings, join(home, 'cache'), log);
+    this.#cleanUps.push('ending the fork servers', () => forks.close());
+    const metrics = this.#openMetrics(pool, runs, forks);
+    const holdings = await this.#open(folders, pool, forks, metrics);
 
     const api = await createApi(this.#apiParts(holdings, runs, metrics), {
       bodyLimit: settings.body_limit,
@@ -128,6 +132,7 @@ class LocalDaemon implements Daemon {
     await holdings.engine.executor.start();
     const drain = () => Promise.all([holdings.present?.executor.stop(settings.drain), untilNone(runs, settings.drain)]);
     this.#cleanUps.push('draining', drain, settings.drain + endingMs);
+    forks.startAhead();
     void pool.warm().catch((error: unknown) => log.warn({ err: error }, 'no isolate host can be kept warm'));
     this.#state = 'ready';
     writeRecord(home, record);
@@ -181,18 +186,25 @@ class LocalDaemon implements Daemon {
     return pool;
   }
 
-  #openMetrics(pool: IsolatePool, runs: ForegroundRuns): Metrics {
+  #openMetrics(pool: IsolatePool, runs: ForegroundRuns, forks: ForkServers): Metrics {
     return new Metrics({
       pending: () => this.#counts().pending,
       running: (kind) => this.#holdings?.present?.executor.running(kind) ?? 0,
       foregroundRuns: () => runs.count,
       isolates: () => pool.stats(),
+      forks: () => forks.stats(),
     });
   }
 
-  async #open(folders: Folders, pool: IsolatePool, metrics: Metrics): Promise<Holdings> {
+  async #open(folders: Folders, pool: IsolatePool, forks: ForkServers, metrics: Metrics): Promise<Holdings> {
     const { home, env, masterKey, log, version } = this.#options;
-    const workloads = createWorkloads({ pool, cacheDir: join(home, 'cache'), env });
+    const workloads = createWorkloads({
+      pool,
+      forks,
+      cacheDir: join(home, 'cache'),
+      env,
+      log: (fields, message) => log.debug(fields, message),
+    });
     const api = (): string | undefined => (this.#record?.address ? `http://${this.#record.address}` : undefined);
     const parts = { folders, settings: this.#settings, masterKey, nodeId: hostname(), api, workloads, metrics, log };
     const holdings = await Holdings.open(parts, version, () => this.#fail('what was restored cannot be opened'));

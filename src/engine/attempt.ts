@@ -135,7 +135,7 @@ export class Attempts {
     }
     live.running = running;
     live.call?.started();
-    const noting = running.process && this.#noteProcess(live, { process: running.process, tier });
+    const noting = running.process && this.#noteProcess(live, running.process, tier);
     const outcome = await new Promise<Outcome>((resolve) => {
       void running.exited.then(resolve);
       live.abandon = () => resolve(stopped('interrupted', live.record.attempt));
@@ -157,10 +157,12 @@ export class Attempts {
   }
 
   /** What a successor needs to end what is left over; the mark in the environment finds it too. */
-  async #noteProcess(live: Live, fields: Pick<Execution, 'process' | 'tier'>): Promise<void> {
+  async #noteProcess(live: Live, started: RunningWorkload['process'], tier: string): Promise<void> {
     if (live.call) return;
+    const process = await started;
+    if (!process) return;
     await this.#journal
-      .update(live, { ...live.record, ...fields })
+      .update(live, { ...live.record, process, tier })
       .catch((error: unknown) => this.#parts.log.warn({ id: live.id }, messageOf(error)));
   }
 

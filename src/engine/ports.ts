@@ -69,8 +69,8 @@ export interface RunningWorkload {
   stop(): void;
   /** So many bytes of `body` have left: a program that answers HTTP is held back while 1 MB is under way. */
   taken(bytes: number): void;
-  /** The root of its process tree. */
-  readonly process?: ProcessRecord;
+  /** The root of its process tree, once it is known. */
+  readonly process?: ProcessRecord | Promise<ProcessRecord | undefined>;
 }
 
 /** A workload whose interpreter is found and whose code is loaded. */

@@ -13,6 +13,8 @@ export interface Gauges {
   /** Runs of the CLI in isolates, which are not recorded. */
   foregroundRuns(): number;
   isolates(): { readonly hosts: number; readonly threads: number; readonly restarts: number };
+  /** Warm interpreters; and since the start runs that went to one, runs that did not, and interpreters that were lost. */
+  forks(): { readonly servers: number; readonly forked: number; readonly declined: number; readonly lost: number };
 }
 
 /** Seconds, from what a warm isolate takes to what a long job may. */
@@ -59,6 +61,10 @@ export class Metrics {
     this.#gauge('prisn_isolate_hosts', 'Isolate host processes that live now.', () => gauges.isolates().hosts);
     this.#gauge('prisn_isolate_threads', 'Threads of all isolate hosts.', () => gauges.isolates().threads);
     this.#count('prisn_isolate_restarts_total', 'Isolate hosts that were replaced.', () => gauges.isolates().restarts);
+    this.#gauge('prisn_fork_servers', 'Warm interpreters that programs are forked from.', () => gauges.forks().servers);
+    this.#count('prisn_fork_runs_total', 'Runs that were given to a fork server.', () => gauges.forks().forked);
+    this.#count('prisn_fork_declined_total', 'Runs that might be forked and found no server.', () => gauges.forks().declined);
+    this.#count('prisn_fork_lost_total', 'Fork servers that ended without being asked to.', () => gauges.forks().lost);
   }
 
   /** The media type of `text`. */

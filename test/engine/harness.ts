@@ -197,6 +197,7 @@ export async function engineIn(scratch: Scratch, setup: Setup = {}): Promise<Eng
     running: (kind) => executor.running(kind),
     foregroundRuns: () => 5,
     isolates: () => ({ hosts: 1, threads: 2, restarts: 3 }),
+    forks: () => ({ servers: 0, forked: 0, declined: 0, lost: 0 }),
   });
   const { executions, deployments, idempotency } = store;
   const parts: ExecutorParts = {

@@ -27,6 +27,7 @@ describe('the metrics', () => {
       running: (kind) => (kind === 'process' ? 3 : 4),
       foregroundRuns: () => 5,
       isolates: () => ({ hosts: 1, threads: 2, restarts: 5 }),
+      forks: () => ({ servers: 2, forked: 6, declined: 7, lost: 8 }),
     });
     metrics.accepted(ended);
     metrics.ended(ended);
@@ -47,6 +48,10 @@ describe('the metrics', () => {
       'prisn_isolate_hosts 1',
       'prisn_isolate_threads 2',
       'prisn_isolate_restarts_total 5',
+      'prisn_fork_servers 2',
+      'prisn_fork_runs_total 6',
+      'prisn_fork_declined_total 7',
+      'prisn_fork_lost_total 8',
       'prisn_store_write_seconds_count 1',
     ])
       assert.ok(text.includes(`${line}\n`), `${line} is missing`);
@@ -65,6 +70,7 @@ describe('the metrics', () => {
       running: () => 0,
       foregroundRuns: () => 0,
       isolates: () => ({ hosts: 0, threads: 0, restarts: 0 }),
+      forks: () => ({ servers: 0, forked: 0, declined: 0, lost: 0 }),
     };
     const [one, other] = [new Metrics(gauges), new Metrics(gauges)];
     one.accepted(ended);
@@ -77,6 +83,7 @@ describe('the metrics', () => {
       running: () => 0,
       foregroundRuns: () => 0,
       isolates: () => ({ hosts: 0, threads: 0, restarts: 0 }),
+      forks: () => ({ servers: 0, forked: 0, declined: 0, lost: 0 }),
     };
     const helps = (await new Metrics(gauges).text()).split('\n').filter((line) => /^# HELP prisn_\w+_seconds /.test(line));
     assert.equal(helps.length, 5);

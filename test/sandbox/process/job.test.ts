@@ -175,11 +175,12 @@ for (const { name, tier, skip } of tiers) {
 
     test('says which process it is', async () => {
       const run = start(taskOf('/bin/sleep', ['1000']));
-      assert.ok(run.process && isAlive(run.process.pid));
-      assert.match(run.process.boot, /^[0-9a-f-]{36}$/);
+      const process = await run.process;
+      assert.ok(process && isAlive(process.pid));
+      assert.match(process.boot, /^[0-9a-f-]{36}$/);
       run.stop();
       await run.exited;
-      assert.ok(!isAlive(run.process.pid));
+      assert.ok(!isAlive(process.pid));
     });
 
     const refusals: readonly (readonly [what: string, task: () => ProcessTask, exitCode: number, message: RegExp])[] = [

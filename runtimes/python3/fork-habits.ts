@@ -1,0 +1,147 @@
+/**
+ * What Python programs do, kept in a file of the cache from one daemon to the next: how often each kind of them runs,
+ * and what they import. Fork servers are started ahead by the one, and import ahead by the other.
+ *
+ * A module is worth it when two runs imported it, and is forgotten when no run did for a week, as its server has it from
+ * then on and nobody sees any more who imports it.
+ */
+import { replaceFile, readOwn } from '../kept-file.ts';
+import { forkKey } from './fork-key.ts';
+
+/** Runs of one kind: see `sandbox/process/fork-group.ts`. */
+export interface ProgramKind {
+  readonly way: 'foreground' | 'recorded';
+  readonly domain: string;
+  readonly interpreter: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+interface Habit {
+  readonly kind: ProgramKind;
+  /** Runs, of which a day halves the weight. */
+  weight: number;
+  /** ms since 1970. */
+  askedAt: number;
+  readonly modules: Map<string, Lesson[1]>;
+}
+
+/** A module, in how many runs it was seen, and when at last. */
+type Lesson = readonly [name: string, seen: { count: number; seenAt: number }];
+
+const dayMs = 86_400_000;
+/** Of a few runs a day it is not worth it. */
+const oftenWeight = 10;
+const leastCount = 2;
+const moduleMs = 7 * dayMs;
+const mostModules = 256;
+const mostKinds = 32;
+const saveAfterMs = 30_000;
+
+export class ForkHabits {
+  readonly #path: string;
+  readonly #now: () => number;
+  readonly #habits = new Map<string, Habit>();
+  #saving: NodeJS.Timeout | undefined;
+
+  /** @param path of the file, which need not be there */
+  constructor(path: string, now: () => number = Date.now) {
+    this.#path = path;
+    this.#now = now;
+    for (const habit of read(path)) this.#habits.set(idOf(habit.kind), habit);
+  }
+
+  asked(kind: ProgramKind): void {
+    const habit = this.#habitOf(kind);
+    habit.weight = weightAt(habit, this.#now()) + 1;
+    habit.askedAt = this.#now();
+    this.#saveLater();
+  }
+
+  imported(kind: ProgramKind, names: readonly string[]): void {
+    const { modules } = this.#habitOf(kind);
+    for (const name of names) {
+      const known = modules.get(name);
+      if (known) {
+        known.count++;
+        known.seenAt = this.#now();
+      } else if (modules.size < 4 * mostModules) modules.set(name, { count: 1, seenAt: this.#now() });
+    }
+    this.#saveLater();
+  }
+
+  /** Names of modules, the most frequent first and else in the order in which they were imported. */
+  preloads(kind: ProgramKind): readonly string[] {
+    const since = this.#now() - moduleMs;
+    return [...(this.#habits.get(idOf(kind))?.modules ?? [])]
+      .filter(([, { count, seenAt }]) => count >= leastCount && seenAt > since)
+      .toSorted(([, one], [, other]) => other.count - one.count)
+      .slice(0, mostModules)
+      .map(([name]) => name);
+  }
+
+  /** Those that ran often of late, the most frequent first. */
+  frequent(): readonly ProgramKind[] {
+    return this.#byWeight()
+      .filter((habit) => weightAt(habit, this.#now()) >= oftenWeight)
+      .map(({ kind }) => kind);
+  }
+
+  save(): void {
+    if (!this.#saving) return;
+    clearTimeout(this.#saving);
+    this.#saving = undefined;
+    // What only looks like a setting may be a secret.
+    const kept = this.#byWeight().filter(({ kind }) => isPlain(kind));
+    const shown = kept.slice(0, mostKinds).map(({ modules, ...habit }) => ({ ...habit, modules: [...modules] }));
+    try {
+      replaceFile(this.#path, JSON.stringify(shown));
+    } catch {
+      // A cache that cannot be written is learned anew.
+    }
+  }
+
+  #saveLater(): void {
+    this.#saving ??= setTimeout(() => this.save(), saveAfterMs).unref();
+  }
+
+  #habitOf(kind: ProgramKind): Habit {
+    const id = idOf(kind);
+    const known = this.#habits.get(id);
+    if (known) return known;
+    if (this.#habits.size >= 2 * mostKinds)
+      for (const { kind: rare } of this.#byWeight().slice(mostKinds)) this.#habits.delete(idOf(rare));
+    const habit = { kind, weight: 0, askedAt: this.#now(), modules: new Map() };
+    this.#habits.set(id, habit);
+    return habit;
+  }
+
+  #byWeight(): Habit[] {
+    const now = this.#now();
+    return [...this.#habits.values()].toSorted((one, other) => weightAt(other, now) - weightAt(one, now));
+  }
+}
+
+function idOf({ way, domain, interpreter, env }: ProgramKind): string {
+  return JSON.stringify([way, domain, interpreter, env]);
+}
+
+function weightAt({ weight, askedAt }: Habit, now: number): number {
+  return weight * 2 ** (-Math.max(0, now - askedAt) / dayMs);
+}
+
+function isPlain({ env }: ProgramKind): boolean {
+  const key = forkKey(env);
+  return 'env' in key && key.isPlain;
+}
+
+/** Only this user can have written it; one of another version is as good as none. */
+function read(path: string): Habit[] {
+  try {
+    const habits = JSON.parse(readOwn(path) ?? '[]') as readonly (Omit<Habit, 'modules'> & {
+      readonly modules: readonly Lesson[];
+    })[];
+    return habits.map((habit) => ({ ...habit, modules: new Map(habit.modules) })).filter(({ kind }) => isPlain(kind));
+  } catch {
+    return [];
+  }
+}
