@@ -15,7 +15,8 @@ import time
 from contextlib import suppress
 
 from . import native, tree
-from .program import live, prepare
+from .life import live
+from .program import prepare
 
 _asked_to_end = {_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGHUP}
 _passed_on = {*_asked_to_end, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGWINCH, _signal.SIGTSTP, _signal.SIGCONT}
@@ -52,11 +53,11 @@ def monitor(run, image, server, told):
             os._exit(0)
         ready = native.duplicate(ready, max(run.descriptors) + 1)
         try:
-            prepared = prepare(run, image, ready)
+            file, name = prepare(run, image, ready)
         except Exception as error:
             os.write(ready, f'{error}'.encode('utf-8', 'replace') or b'it cannot be prepared')
             os._exit(0)
-        yield from live(*prepared)
+        yield from live(file, name, run.report, image.modules, ready)
     os.close(ready)
     for fd in run.descriptors.values():
         os.close(fd)

@@ -1,58 +1,24 @@
 """
-How a fork of the server becomes a program: what the kernel knows of it, what libc knows, what the interpreter made of both
-when it started, and then the file as `__main__`.
+How a fork of the server becomes the process of a program: what the kernel knows of it, what libc knows, and what the
+interpreter made of both when it started.
 """
 import _io
 import _signal
-import builtins
-import gc
 import os
 import posix
 import stat
 import sys
 import time
 
-from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
+from _frozen_importlib_external import MAGIC_NUMBER
 from contextlib import suppress
 
 from . import native
-from .ending import end, loaded_since
-from .stage import balance_recursion, call, outcome
+from .image import Refused
 
 #: Those of CPython itself (Py_InitializeEx): everything else is as the caller has it, or the default.
 _ignored_by_python = {_signal.SIGPIPE, _signal.SIGXFSZ}
 _signals = [number for number in range(1, _signal.NSIG) if number not in (_signal.SIGKILL, _signal.SIGSTOP, 32, 33)]
-#: C calls below the program that count for the recursion limit; before 3.9 and from 3.12 on it counts Python's only.
-_recursion_levels = 7 if (3, 9) <= sys.version_info < (3, 12) else 0
-_file_input = 257
-
-
-class Refused(Exception):
-    """The run cannot be had the same here. Nothing of the program has run."""
-
-
-class Image:
-    """The interpreter as it started, which every program gets back, and what was loaded since."""
-
-    def __init__(self, path):
-        self.executable = os.fsencode(getattr(sys, 'orig_argv', [sys.executable])[0])
-        self.path = path
-        self.streams = [(stream, stream.encoding, stream.errors) for stream in (sys.stdin, sys.stdout, sys.stderr)]
-        self.unbuffered = sys.stdout.write_through
-        self.command_line = native.CommandLine()
-        self.limits = [native.get_limit(resource) for resource in range(16)]
-        self.nice = os.getpriority(os.PRIO_PROCESS, 0)
-        with open('/proc/self/environ', 'rb') as file:
-            started_with = {line.partition(b'=')[0] for line in file.read().split(b'\0')}
-        #: Set by the interpreter itself as it starts (PEP 538).
-        self.coerced = [(name, os.environb[name]) for name in [b'LC_CTYPE'] if name in os.environb and name not in started_with]
-        self.freeze()
-
-    def freeze(self):
-        """Takes what is loaded now for what every program begins with."""
-        self.modules = dict(sys.modules)
-        gc.collect()
-        gc.freeze()
 
 
 def reset_signals():
@@ -68,8 +34,8 @@ def prepare(run, image, ready):
     """
     Becomes the process that the program shall find itself in.
     @param run its `Run`
-    @param ready a descriptor that is closed as the program begins, above all that the program has
-    @return what `live` takes
+    @param ready a descriptor to keep, above all that the program has
+    @return the script as a FILE*, and its name
     @raise Refused, OSError, ValueError where something cannot be had as it would be after a start
     """
     os.setsid()
@@ -85,22 +51,8 @@ def prepare(run, image, ready):
     for stream, fd, name, mode in zip(image.streams, range(3), ('<stdin>', '<stdout>', '<stderr>'), 'rww'):
         _renew(*stream, fd, name, mode, image.unbuffered)
     _renew_modules()
-    balance_recursion(_recursion_levels)
-    gc.freeze()
-    gc.enable()
-    name = _name_of(sys.argv[0])
-    main = _fresh_main(name)
-    os.close(ready)
-    return file, os.fsencode(name), main, run.report, image.modules
-
-
-def live(file, name, main, report, before):
-    """Generator of calls (see `stage`): the program, and its end."""
-    yield call(native.run_file, file, name, _file_input, main, main, 1, None)
-    raised = outcome()
-    if report is not None:
-        report.write('\n'.join(loaded_since(before)).encode('utf-8', 'replace'))
-    yield from end(raised, main, before)
+    image.drop_shadowed()
+    return file, _name_of(sys.argv[0])
 
 
 def _place(descriptors, ready):
@@ -191,8 +143,12 @@ def _renew(stream, encoding, errors, fd, name, mode, unbuffered):
     stream.mode = mode
 
 
+#: Modules that keep something of the process or the time in which they were loaded, and are told of a new one.
+renewed_modules = ('logging', 'multiprocessing.process', 'random')
+
+
 def _renew_modules():
-    """What modules of the standard library keep of the process and the time in which they were loaded."""
+    """`random` is told by os.fork itself."""
     logging = sys.modules.get('logging')
     if logging is not None:
         logging._startTime = time.time_ns() if sys.version_info >= (3, 13) else time.time()
@@ -202,16 +158,3 @@ def _renew_modules():
         process.ORIGINAL_DIR = None
         with suppress(OSError):
             process.ORIGINAL_DIR = os.getcwd()
-
-
-def _fresh_main(file):
-    main = type(sys)('__main__')
-    sys.modules['__main__'] = main
-    names = vars(main)
-    if sys.version_info < (3, 14):
-        names['__annotations__'] = {}
-    names['__builtins__'] = builtins
-    names['__file__'] = file
-    names['__cached__'] = None
-    names['__loader__'] = SourceFileLoader('__main__', file)
-    return names

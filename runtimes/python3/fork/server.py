@@ -22,7 +22,8 @@ from .identity import difference, own_identity
 from .messages import decode, encode
 from .monitor import monitor
 from .preloads import Preloads
-from .program import Image, reset_signals
+from .image import Image
+from .program import reset_signals
 from .request import Request
 from .run import launched, recorded
 

@@ -23,6 +23,8 @@ from itertools import repeat, starmap
 
 from . import native
 
+#: C calls below a program, by trial.
+_levels = 7
 _raised = []
 _hooks = []
 
@@ -73,10 +75,14 @@ def outcome():
     return _raised.pop() if _raised else None
 
 
-def balance_recursion(levels):
-    """Takes back what the calls of C functions below the program count for in the recursion limit (3.9 to 3.11)."""
-    for _ in range(levels):
-        native.leave_recursion()
+def balance_recursion():
+    """
+    Takes back what the C functions below a program count for in its recursion limit: only Python's own calls count from 3.12
+    on, and 3.8 has no function for it.
+    """
+    if (3, 9) <= sys.version_info < (3, 12):
+        for _ in range(_levels):
+            native.leave_recursion()
 
 
 class _Switch:

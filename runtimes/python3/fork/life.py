@@ -1,5 +1,5 @@
 """
-The end of a program, as Py_RunMain and Py_FinalizeEx of CPython have it, without the end of the interpreter.
+The life of a program: its file as `__main__`, and its end as Py_RunMain and Py_FinalizeEx of CPython have it, without the end of the interpreter.
 
 To finalize a forked interpreter touches nearly every object of its parent, and with that copies nearly every page: 10 ms of
 CPU with the modules of a web client loaded, where all else of a run takes 2. Only the program's own objects can have an
@@ -9,46 +9,73 @@ program hangs on a module that the server had loaded and has a finalizer) the in
 """
 import _signal
 import atexit
+import builtins
 import gc
 import os
 import sys
+from _frozen_importlib_external import SourceFileLoader
 from _weakref import ref
 from itertools import takewhile
 
 from . import native
-from .stage import call, outcome
+from .stage import balance_recursion, call, outcome
 
+#: A file, as opposed to an expression (compile.h).
+_file_input = 257
 _names_of_sys = (
     'path', 'argv', 'ps1', 'ps2', 'last_exc', 'last_type', 'last_value', 'last_traceback', 'path_hooks', 'path_importer_cache',
     'meta_path', '__interactivehook__',
 )
 
 
-def end(raised, main, before):
+def live(file, name, report, before, ready):
     """
-    Generator of calls (see `stage`): reports what the program raised, runs what it registered, and ends the process.
-    @param raised (type, exception, traceback) or None
-    @param main its `__main__`
-    @param before the names and modules that were loaded when it began
+    Generator of calls (see `stage`): a program, from its first line to the end of the process.
+    @param file the script, a FILE*
+    @param name by which `__file__` and tracebacks call it
+    @param report where the names of what it imported go, a `SharedPage` or None
+    @param before the names and modules that are loaded
+    @param ready a descriptor that is closed as the program begins
     """
-    code, interrupted = 0, False
-    if raised is not None:
-        interrupted = raised[0] is KeyboardInterrupt
-        code = yield from _report(raised)
+    balance_recursion()
+    # Also this generator and all that was made until here is the server's: the program's own begins with its `__main__`.
+    gc.freeze()
+    gc.enable()
+    main = _fresh_main(name)
+    os.close(ready)
+    yield call(native.run_file, file, os.fsencode(name), _file_input, main, main, 1, None)
+    raised = outcome()
+    if report is not None:
+        report.write('\n'.join(loaded_since(before)).encode('utf-8', 'replace'))
+    interrupted = raised is not None and raised[0] is KeyboardInterrupt
+    code = 0 if raised is None else (yield from _report(raised))
     if raised is None or not issubclass(raised[0], SystemExit):
         for name in ('__file__', '__cached__'):
             main.pop(name, None)
-    del raised
+    del raised, main
     yield from _run_exit_functions()
-    if interrupted or _has_threads() or not _flush():
-        yield from _finalize(code, interrupted)
-    yield from _end_modules(before)
-    if _has_finalizers_left():
+    if not (interrupted or _has_threads()) and _flush():
+        yield from _end_modules(before)
+        if not _has_finalizers_left() and _flush():
+            native.exit_process(code)
         sys.modules.update(before)
-        yield from _finalize(code, interrupted)
-    if not _flush():
-        yield from _finalize(code, interrupted)
-    native.exit_process(code)
+    # The interpreter's own end. After an interrupt that nobody caught it then ends by the signal (Py_RunMain, main.c).
+    if interrupted:
+        native.raise_at_exit(_signal.SIGINT)
+    yield call(native.exit_interpreter, code)
+
+
+def _fresh_main(file):
+    main = type(sys)('__main__')
+    sys.modules['__main__'] = main
+    names = vars(main)
+    if sys.version_info < (3, 14):
+        names['__annotations__'] = {}
+    names['__builtins__'] = builtins
+    names['__loader__'] = SourceFileLoader('__main__', file)
+    names['__file__'] = file
+    names['__cached__'] = None
+    return names
 
 
 def _report(raised):
@@ -101,7 +128,8 @@ def _run_exit_functions():
         failed = outcome()
         if failed is not None:
             sys.unraisablehook(sys.UnraisableHookArgs((*failed, None, threading)))
-    yield call(atexit._run_exitfuncs)
+    # Before 3.10 each load of this module has functions of its own.
+    yield call(sys.modules.get('atexit', atexit)._run_exitfuncs)
     outcome()
 
 
@@ -118,13 +146,6 @@ def _flush():
     except Exception:
         return False
     return True
-
-
-def _finalize(code, interrupted):
-    """The interpreter's own end. After an interrupt that nobody caught it then ends by the signal (Py_RunMain, main.c)."""
-    if interrupted:
-        native.raise_at_exit(_signal.SIGINT)
-    yield call(native.exit_interpreter, code)
 
 
 def _end_modules(before):
