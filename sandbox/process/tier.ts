@@ -96,8 +96,9 @@ function findTools(): Tools {
 
 function findShell(): Shell {
   const bash = find('bash');
-  // With -p it neither runs what BASH_ENV names nor takes functions and options from the environment.
-  const shells = [['/bin/sh', '-c'], ...(bash === undefined ? [] : [[bash, '-p', '-c']])];
+  // With -p it neither runs what BASH_ENV names nor takes functions and options from the environment; without --norc it
+  // runs ~/.bashrc when its stdin is a socket or the environment has SSH_CLIENT.
+  const shells = [['/bin/sh', '-c'], ...(bash === undefined ? [] : [[bash, '--norc', '-p', '-c']])];
   const closing = shells.find((command) => run([...command, 'exec 17</dev/null && exec 17<&-']).status === 0);
   return { command: closing ?? ['/bin/sh', '-c'], closes: closing !== undefined };
 }
