@@ -1,3 +1,4 @@
+import { benchAccuracy } from './bench-accuracy.ts';
 import { cliStart } from './cli-start.ts';
 import { executions } from './executions.ts';
 import { isolateCold } from './isolate-cold.ts';
@@ -13,5 +14,6 @@ export const benchmarks: Readonly<Record<string, () => void | Promise<void>>> = 
   'isolate-warm': isolateWarm,
   'isolate-variants': isolateVariants,
   executions,
+  'bench-accuracy': benchAccuracy,
   store,
 };
