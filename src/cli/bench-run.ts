@@ -18,13 +18,9 @@ const neverRan = [exitCodes.usage, exitCodes.failed, exitCodes.cannotRun, exitCo
  * @param words as `prisn run` takes them
  * @param baseline a command in one word
  * @param ownOptions of the command itself, which have no meaning after the file
- * @throws PrisnError `usage`, `cannot_run`, `unsupported`
+ * @throws PrisnError `usage`, `unsupported`
  */
-export async function benchRun(
-  words: readonly string[],
-  baseline: string | undefined,
-  ownOptions: readonly string[],
-): Promise<Bench> {
+export function benchRun(words: readonly string[], baseline: string | undefined, ownOptions: readonly string[]): Bench {
   checkWords(words, ownOptions);
   checkTimer();
   const daemon = readRecord(homeDir(process.env))?.pid;
@@ -35,13 +31,6 @@ export async function benchRun(
   const close = async (): Promise<void> => {
     await Promise.all(all.map((programs) => programs.close()));
   };
-  try {
-    await tryOut(program, words.join(' '), neverRan);
-    if (other) await tryOut(other, baseline ?? '', ['exit code 126', 'exit code 127']);
-  } catch (error) {
-    await close();
-    throw error;
-  }
   const cpuOfDaemon = (): number => (daemon === undefined ? 0 : treeCpuMs(daemon));
   return {
     target: {
@@ -53,6 +42,10 @@ export async function benchRun(
     },
     baseline: other && { name: baseline ?? '', call: other.call, cpuMs: () => other.cpuMs() + cpuOfDaemon() },
     control: { name: 'an empty program of node', call: control.call, cpuMs: () => control.cpuMs() },
+    prepare: async () => {
+      await tryOut(program, words.join(' '), neverRan);
+      if (other) await tryOut(other, baseline ?? '', ['exit code 126', 'exit code 127']);
+    },
     finish: async (measurement) => {
       measurement.memory = await peakMemory(program);
     },

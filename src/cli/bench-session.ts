@@ -17,6 +17,8 @@ export interface Bench {
   readonly target: BenchTarget & Subject;
   readonly baseline?: (Subject & { readonly name: string }) | undefined;
   readonly control: Subject & { readonly name: string };
+  /** Finds out whether there is anything to measure. @throws PrisnError */
+  readonly prepare?: () => Promise<void>;
   /** Looks at what can be seen only afterwards. Not after an interruption. */
   readonly finish?: (measurement: Measurement) => Promise<void>;
   /** The last words of a call that failed. */
@@ -40,6 +42,7 @@ export async function runBench(
   const bench = await open();
   const interruption = new Interruption(bench.close);
   try {
+    await bench.prepare?.();
     const measurement = new Measurement(bench, plan, interruption.signal);
     const startedAt = new Date();
     const progress = showProgress(measurement, bench.target.name);

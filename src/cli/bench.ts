@@ -63,7 +63,7 @@ function runCommand(bench: Command, exit: Exit): void {
     )
     .action(async (words: string[], options: BenchOptions, command: Command) => {
       const own = command.options.flatMap(({ long }) => long ?? []);
-      exit(await runBench('run', options, runDefaults, () => benchRun(words, options.baseline, own)));
+      exit(await runBench('run', options, runDefaults, async () => benchRun(words, options.baseline, own)));
     });
 }
 

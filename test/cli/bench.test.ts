@@ -5,7 +5,7 @@ import type { BenchResult } from '../../src/cli/bench-result.ts';
 import { readDocument, tableBelow } from '../documents.ts';
 import { needs } from '../machine.ts';
 import { prisn, type Result, startPrisn } from '../prisn.ts';
-import { membersOf, until } from '../processes.ts';
+import { isAlive, membersOf, needsProc, until } from '../processes.ts';
 import { Scratch } from '../scratch.ts';
 import { Server } from '../server.ts';
 
@@ -95,6 +95,18 @@ describe('prisn bench run', needs('bash'), () => {
   test('says that an option after the file is the program’s', async () => {
     const { stderr } = await prisn(['bench', 'run', ...brief, hello, '--duration', '1s']);
     assert.match(stderr, /^prisn: --duration stands after the file, so it goes to the program;/);
+  });
+
+  test('ends what runs at an interruption', needsProc, async () => {
+    const pidFile = scratch.path('pid');
+    const endless = scratch.file('endless.sh', `echo $$ > ${pidFile}; exec sleep 1000\n`);
+    const child = startPrisn(['bench', 'run', ...brief, endless]);
+    const closed = new Promise((resolve) => child.once('close', resolve));
+    const pidOf = (): number => Number(scratch.log('pid')[0] ?? 0);
+    await until('the program runs', () => isAlive(pidOf()));
+    child.kill('SIGINT');
+    assert.equal(await closed, 130);
+    await until('it is gone', () => !isAlive(pidOf()));
   });
 
   for (const [words, code, says] of [

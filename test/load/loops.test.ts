@@ -90,6 +90,13 @@ describe('an open loop', () => {
     assert.ok(calls.most <= 5);
   });
 
+  test('ends at an interruption, however long it is to the next call', async () => {
+    const abort = new AbortController();
+    const call = async (): Promise<Answered> => ({ ms: 0 });
+    const ended = openLoop({ perSecond: 0.01, durationMs: 1e6, atMost: 2 }, call, () => abort.abort(), abort.signal);
+    assert.equal(await ended, 0);
+  });
+
   test('sends what is due in its time', async () => {
     const heard: DueCall[] = [];
     const call = async (): Promise<Answered> => ({ ms: 0 });
