@@ -94,7 +94,9 @@ function distPaths({ onLoad, onResolve }, root, word) {
     contents: `export function versionText() { return ${JSON.stringify(version)}; }`,
   }));
   onLoad({ filter: /\/src\/cli\/program\.ts$/ }, () => ({
-    contents: "export function programPath() { return __dirname + '/prisn.cjs'; }",
+    contents:
+      "export function programPath() { return __dirname + '/prisn.cjs'; }\n" +
+      "export function commandPath() { return require('node:path').join(__dirname, '../bin/prisn'); }",
   }));
   onLoad({ filter: /\.ts$/ }, ({ path }) => {
     const url = `require('node:url').pathToFileURL(__dirname + ${JSON.stringify(`/${inDist(path)}`)}).href`;
