@@ -233,7 +233,8 @@ export class ForkServer {
         this.#socket = message.socket;
         return this.#options.onReady();
       case 'unfit':
-        return this.#fail(message.why);
+        // One that has become so, as what it loaded was replaced on the disk, lets its runs end.
+        return this.#state === 'starting' ? this.#fail(message.why) : this.leave();
       case 'preloaded':
         return this.#endPreload(message);
       case 'started':
