@@ -44,6 +44,8 @@ def prepare(run, image, ready):
         with _io.FileIO(folder + b'/cgroup.procs', 'w') as file:
             file.write(b'0')
     _place(run.descriptors, ready)
+    if stat.S_ISDIR(os.fstat(0).st_mode):
+        raise Refused('its stdin is a folder')
     _enter(run, image)
     file = _open_script(run.file)
     _set_environment(run, image)
