@@ -1,3 +1,4 @@
+import { benchAccuracy } from './bench-accuracy.ts';
 import { cliStart } from './cli-start.ts';
 import { executions } from './executions.ts';
 import { idle } from './idle.ts';
@@ -19,5 +20,6 @@ export const benchmarks: Readonly<Record<string, () => void | Promise<void>>> = 
   'light-tasks': lightTasks,
   idle,
   fn,
+  'bench-accuracy': benchAccuracy,
   store,
 };

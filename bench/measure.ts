@@ -4,6 +4,9 @@
  */
 import { spawnSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
+import { quantile } from '../src/load/ranks.ts';
+
+export { quantile };
 
 export interface Row {
   readonly name: string;
@@ -88,14 +91,6 @@ export async function timeCalls(calls: Readonly<Record<string, () => unknown>>, 
     }
   }
   return rows;
-}
-
-/** The `q` quantile (0 … 1) by linear interpolation (Hyndman and Fan 1996, type 7). */
-export function quantile(samples: readonly number[], q: number): number {
-  const sorted = samples.toSorted((a, b) => a - b);
-  const at = (sorted.length - 1) * q;
-  const low = sorted[Math.floor(at)] ?? Number.NaN;
-  return low + ((sorted[Math.ceil(at)] ?? low) - low) * (at - Math.floor(at));
 }
 
 /** What runs where, for whoever reads figures. */

@@ -17,7 +17,7 @@ export function startsThisNode(root: string, caller: Surroundings): boolean {
   const node = nodeOfStub(root, caller);
   if (node === undefined || !own) return false;
   const { dev, ino } = statSync(node);
-  return dev === own.dev && ino === own.ino && realpathSync(node) === process.execPath;
+  return dev === own.dev && ino === own.ino && realpathSync.native(node) === process.execPath;
 }
 
 function nodeOfStub(root: string, caller: Surroundings): string | undefined {

@@ -44,6 +44,10 @@ export class Recent<Key, Value> {
     }
   }
 
+  delete(key: Key): void {
+    this.#take(key);
+  }
+
   #take(key: Key): Value | undefined {
     const entry = this.#entries.get(key);
     this.#weight -= entry?.weight ?? 0;

@@ -72,7 +72,7 @@ export async function benchHttp({ kind, deployment, baseline, remote, timeoutMs,
 function reached(address: Address, { server }: RemoteOptions): { address: Address; pid: number | undefined } {
   const record = readRecord(homeDir(process.env));
   const own = record && [formatAddress({ kind: 'socket', path: record.socket }), `http://${record.address}`];
-  if (!own?.includes(formatAddress(address))) return { address, pid: undefined };
+  if (!own?.includes(formatAddress(address).replace('//localhost:', '//127.0.0.1:'))) return { address, pid: undefined };
   const isGiven = server !== undefined || Boolean(process.env['PRISN_SERVER']);
   const isPort = !isGiven && record?.address;
   return { address: isPort ? parseAddress(isPort, 'the address of the server') : address, pid: record?.pid };

@@ -10,6 +10,8 @@ const mostColumns = 100;
 /** From here on the generator's own work is part of what is measured. */
 const busyCores = 0.8;
 const lateMs = 5;
+/** Of the control, from one measurement to the other. */
+const restlessChange = 0.05;
 
 export const reportedBars = barCount;
 
@@ -95,7 +97,9 @@ function comparisonText({ with: other, how, machine_change, figures }: Compariso
   const drift = how === 'in turns' ? '' : `; the machine itself: ${percent(machine_change)}`;
   const head = `compared with ${other}, ${how === 'in turns' ? 'in turns' : 'measured earlier'}${drift}\n`;
   if (rows.length === 0) return `${head}too few rounds to tell anything: measure longer\n`;
-  return head + table([['', 'THERE', 'HERE', 'CHANGE', '95 % INTERVAL', ''], ...rows]);
+  const isUnclear = figures.some(({ verdict }) => verdict === 'cannot tell') && Math.abs(machine_change) > restlessChange;
+  const advice = isUnclear ? 'the machine has changed too much in between: --baseline measures both in turns\n' : '';
+  return head + advice + table([['', 'THERE', 'HERE', 'CHANGE', '95 % INTERVAL', ''], ...rows]);
 }
 
 const figureNames: Readonly<Record<string, string>> = {

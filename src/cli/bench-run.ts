@@ -8,6 +8,7 @@ import type { Bench } from './bench-session.ts';
 import { homeDir } from './home.ts';
 import { commandPath } from './program.ts';
 import { parseRunArguments } from './run-options.ts';
+import { say } from './say.ts';
 import { wordsOfCommand } from './words.ts';
 
 /** What `prisn run` gives where nothing of the program has run. */
@@ -16,10 +17,11 @@ const neverRan = [exitCodes.usage, exitCodes.failed, exitCodes.cannotRun, exitCo
 /**
  * @param words as `prisn run` takes them
  * @param baseline a command in one word
- * @throws PrisnError `usage`, `cannot_run`, `unsupported`
+ * @param ownOptions of the command itself, which have no meaning after the file
+ * @throws PrisnError `usage`, `unsupported`
  */
-export async function benchRun(words: readonly string[], baseline: string | undefined): Promise<Bench> {
-  checkWords(words);
+export function benchRun(words: readonly string[], baseline: string | undefined, ownOptions: readonly string[]): Bench {
+  checkWords(words, ownOptions);
   checkTimer();
   const daemon = readRecord(homeDir(process.env))?.pid;
   const program = new Programs([commandPath(), 'run', ...words], process.env);
@@ -29,13 +31,6 @@ export async function benchRun(words: readonly string[], baseline: string | unde
   const close = async (): Promise<void> => {
     await Promise.all(all.map((programs) => programs.close()));
   };
-  try {
-    await tryOut(program, words.join(' '), neverRan);
-    if (other) await tryOut(other, baseline ?? '', ['exit code 126', 'exit code 127']);
-  } catch (error) {
-    await close();
-    throw error;
-  }
   const cpuOfDaemon = (): number => (daemon === undefined ? 0 : treeCpuMs(daemon));
   return {
     target: {
@@ -45,8 +40,12 @@ export async function benchRun(words: readonly string[], baseline: string | unde
       call: program.call,
       cpuMs: () => program.cpuMs() + cpuOfDaemon(),
     },
-    baseline: other && { name: baseline ?? '', call: other.call, cpuMs: () => other.cpuMs() },
+    baseline: other && { name: baseline ?? '', call: other.call, cpuMs: () => other.cpuMs() + cpuOfDaemon() },
     control: { name: 'an empty program of node', call: control.call, cpuMs: () => control.cpuMs() },
+    prepare: async () => {
+      await tryOut(program, words.join(' '), neverRan);
+      if (other) await tryOut(other, baseline ?? '', ['exit code 126', 'exit code 127']);
+    },
     finish: async (measurement) => {
       measurement.memory = await peakMemory(program);
     },
@@ -55,8 +54,8 @@ export async function benchRun(words: readonly string[], baseline: string | unde
   };
 }
 
-function checkWords(words: readonly string[]): void {
-  const { file, options } = parseRunArguments(words);
+function checkWords(words: readonly string[], ownOptions: readonly string[]): void {
+  const { file, options, args } = parseRunArguments(words);
   const refuse = (why: string): never => {
     throw new PrisnError('usage', why);
   };
@@ -65,6 +64,9 @@ function checkWords(words: readonly string[]): void {
   if (options.has('--help')) refuse('--help is no program; see prisn bench run --help');
   if (file === '-') refuse('prisn bench run needs a file: standard input can be read only once');
   if (file === undefined && !options.has('--exec')) refuse('measure what? name a file: prisn bench run <file> [args…]');
+  const misplaced = args.find((word) => ownOptions.includes(word.split('=', 1)[0] ?? ''));
+  if (misplaced !== undefined)
+    say(`${misplaced} stands after the file, so it goes to the program; options stand before the file`);
 }
 
 /** @param fatal failures after which there is nothing to measure */

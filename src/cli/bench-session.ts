@@ -1,6 +1,6 @@
 /** One `prisn bench` from its options to its result: measures, shows how far it is, ends at Ctrl-C with what there is. */
 import { writeFileSync } from 'node:fs';
-import { messageOf, PrisnError } from '../base/error.ts';
+import { messageOf } from '../base/error.ts';
 import { exitCodeOfSignal, exitCodes } from '../base/exit-codes.ts';
 import { isTerminal } from '../base/terminal.ts';
 import { formatMs } from '../load/chart.ts';
@@ -17,6 +17,8 @@ export interface Bench {
   readonly target: BenchTarget & Subject;
   readonly baseline?: (Subject & { readonly name: string }) | undefined;
   readonly control: Subject & { readonly name: string };
+  /** Finds out whether there is anything to measure. @throws PrisnError */
+  readonly prepare?: () => Promise<void>;
   /** Looks at what can be seen only afterwards. Not after an interruption. */
   readonly finish?: (measurement: Measurement) => Promise<void>;
   /** The last words of a call that failed. */
@@ -40,6 +42,7 @@ export async function runBench(
   const bench = await open();
   const interruption = new Interruption(bench.close);
   try {
+    await bench.prepare?.();
     const measurement = new Measurement(bench, plan, interruption.signal);
     const startedAt = new Date();
     const progress = showProgress(measurement, bench.target.name);
@@ -48,9 +51,9 @@ export async function runBench(
     const names: Names = { target: bench.target, baseline: bench.baseline?.name, control: bench.control.name };
     const measured = resultOf(names, plan, measurement, startedAt, interruption.signal.aborted);
     const result = { ...measured, comparisons: comparisonsOf(measured, before, options.compare) };
-    await print(result, measurement, result.target.failed > 0 ? bench.complaint() : '', options);
+    const isSaved = await print(result, measurement, result.target.failed > 0 ? bench.complaint() : '', options);
     if (interruption.signal.aborted) return exitCodeOfSignal(interruption.number);
-    return result.target.calls === 0 ? exitCodes.failure : 0;
+    return result.target.calls === 0 || !isSaved ? exitCodes.failure : 0;
   } finally {
     interruption.dispose();
     await bench.close();
@@ -70,21 +73,31 @@ function loadOf({ load }: Plan): BenchResult['load'] {
     : { loop: 'closed', concurrency: load.clients };
 }
 
-async function print(result: BenchResult, measurement: Measurement, complaint: string, options: BenchOptions): Promise<void> {
+/** @returns whether it is kept where that was asked for */
+async function print(
+  result: BenchResult,
+  measurement: Measurement,
+  complaint: string,
+  { save, output }: BenchOptions,
+): Promise<boolean> {
   const json = await structured(result, 'json');
-  if (options.save !== undefined) save(options.save, json);
-  if (options.output === 'json') return write(json);
-  const columns = (isTerminal(1) && process.stdout.columns) || 100;
-  return write(reportText(result, measurement.target.latencies.bars(reportedBars), complaint, columns));
+  const isSaved = save === undefined || saved(save, json);
+  if (output === 'json') await write(json);
+  else {
+    const columns = (isTerminal(1) && process.stdout.columns) || 100;
+    await write(reportText(result, measurement.target.latencies.bars(reportedBars), complaint, columns));
+  }
+  return isSaved;
 }
 
-function save(file: string, text: string): void {
+/** What was measured is shown all the same. */
+function saved(file: string, text: string): boolean {
   try {
     writeFileSync(file, text);
+    return true;
   } catch (error) {
-    // The figures are still to be shown.
     say(`--save: ${file} cannot be written: ${messageOf(error)}`);
-    process.exitCode = new PrisnError('usage', '').exitCode;
+    return false;
   }
 }
 

@@ -61,9 +61,10 @@ function runCommand(bench: Command, exit: Exit): void {
       'after',
       `\nExamples:\n  prisn bench run hello.js\n  prisn bench run --baseline 'python3 x.py' x.py\n  prisn bench run -- --memory 256mb crawl.js --all`,
     )
-    .action(async (words: string[], options: BenchOptions) =>
-      exit(await runBench('run', options, runDefaults, () => benchRun(words, options.baseline))),
-    );
+    .action(async (words: string[], options: BenchOptions, command: Command) => {
+      const own = command.options.flatMap(({ long }) => long ?? []);
+      exit(await runBench('run', options, runDefaults, async () => benchRun(words, options.baseline, own)));
+    });
 }
 
 interface HttpOptions extends BenchOptions, RemoteOptions {

@@ -240,8 +240,8 @@ function ownerOf({ deployment, record }: Live): string {
 }
 
 /** The record of one that starts. */
-export function runningRecord({ error: _, ...record }: Execution, nowMs: number): Execution {
-  return { ...record, status: 'Running', started_at: new Date(nowMs).toISOString() };
+export function runningRecord(record: Execution, nowMs: number): Execution {
+  return known({ ...record, status: 'Running', started_at: new Date(nowMs).toISOString(), error: undefined });
 }
 
 /** A process has the body of a request as its standard input (RFC 3875, 4.2). */

@@ -98,7 +98,7 @@ export class DeploymentUseCases {
     return this.#records.get(namespace, nameOrId);
   }
 
-  /** Where its present revision runs, and what `PRISN_DATA` is: absolute paths; each is there from the first execution on. */
+  /** Where its present revision runs, and what `PRISN_DATA` is: absolute paths; each is there once a process of it has run. */
   folders({ id, revision }: Deployment): { readonly work: string; readonly data: string } {
     const { workDir, dataDir } = this.#parts;
     return { work: join(workDir, id, String(revision)), data: join(dataDir, id) };

@@ -12,12 +12,15 @@ import { treeCpuMs } from './process-tree.ts';
 export const controlServerName = 'a plain HTTP server of node';
 
 export class ControlServer {
+  /** On 127.0.0.1. */
+  readonly port: number;
   readonly call: Call;
   readonly cpuMs: () => number;
   readonly #load: HttpLoad;
   readonly #end: () => Promise<void>;
 
   private constructor(port: number, pid: number, end: () => Promise<void>) {
+    this.port = port;
     this.cpuMs = () => treeCpuMs(pid);
     const host = `127.0.0.1:${port}`;
     this.#load = new HttpLoad({ host: '127.0.0.1', port }, 10_000);

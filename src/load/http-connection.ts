@@ -24,6 +24,7 @@ export class HttpConnection {
 
   /** @param request head and body; the one before has ended */
   async exchange(request: Buffer): Promise<Exchange> {
+    const giveUp = setTimeout(() => this.#fail(`no answer within ${this.#timeoutMs / 1000} s`), this.#timeoutMs);
     const sentAt = performance.now();
     const end = await new Promise<Reply | string>((resolve) => {
       this.#waiting = resolve;
@@ -31,6 +32,7 @@ export class HttpConnection {
       this.#socket.write(request);
     });
     const ms = performance.now() - sentAt;
+    clearTimeout(giveUp);
     return typeof end === 'string' ? { failure: end, ms } : { reply: end, ms };
   }
 
@@ -44,13 +46,12 @@ export class HttpConnection {
       ? process.getBuiltinModule('node:tls').connect({ ...this.#origin, ALPNProtocols: ['http/1.1'] })
       : connect(this.#origin);
     this.#reader = new ReplyReader();
-    socket.setNoDelay(true).setTimeout(this.#timeoutMs);
+    socket.setNoDelay(true);
     const isCurrent = (): boolean => socket === this.#socket;
     socket.on('data', (bytes: Buffer) => {
       if (isCurrent()) this.#read(bytes);
     });
     socket.on('error', (error) => isCurrent() && this.#fail(errnoOf(error) ?? messageOf(error)));
-    socket.on('timeout', () => isCurrent() && this.#fail(`no answer within ${this.#timeoutMs / 1000} s`));
     socket.on('close', () => {
       if (!isCurrent()) return;
       const reply = this.#reader.end();

@@ -62,8 +62,12 @@ export function openLoop(
       if (!isOver && sent < due) {
         const nextAt = free.length > 0 ? startedAt + sent * gapMs : startedAt + durationMs + 2 * timerMs;
         timer = setTimeout(pump, Math.max(1, Math.floor(nextAt - performance.now())));
-      } else if (free.length === atMost) resolve(signal.aborted ? 0 : due - sent);
+      } else if (free.length === atMost) {
+        signal.removeEventListener('abort', pump);
+        resolve(signal.aborted ? 0 : due - sent);
+      }
     };
+    signal.addEventListener('abort', pump);
     pump();
   });
 }

@@ -78,9 +78,9 @@ function inflation(series: readonly number[]): number {
     if (i > 0) next += (rank - middle) * ((ranks[i - 1] ?? middle) - middle);
   }
   if (own === 0 || n < 5) return 1;
-  // Short series show less of it than there is (Marriott and Pope 1954), and not exactly: half a standard error is added.
+  // Short series show less of it than there is (Marriott and Pope 1954), and not exactly: more than a standard error is added.
   const shown = (next / own + 1 / n) * (n / (n - 4));
-  const correlation = Math.min(0.99, Math.max(0, shown + 0.5 * Math.sqrt(Math.max(0, 1 - shown * shown) / n)));
+  const correlation = Math.min(0.99, Math.max(0, shown + 1.25 * Math.sqrt(Math.max(0, 1 - shown * shown) / n)));
   return (1 + correlation) / (1 - correlation);
 }
 

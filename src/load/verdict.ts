@@ -32,8 +32,8 @@ export type Series = readonly number[];
 /** What all verdicts of a comparison may be wrong together. */
 const alpha = 0.05;
 const shares = [-1, 2] as const;
-/** Two measurements of the same on the quietest machine differ by as much: other addresses, another state of disk and caches. */
-const leastChange = 0.02;
+/** Less is no verdict: as much differ, on the quietest machine, the addresses, disks and caches of things that are the same. */
+const leastChange = { apart: 0.02, inTurns: 0.01 };
 
 /** Of two measurements, each with its control. @param figures how many are compared at once */
 export function compareApart(before: Sides, after: Sides, figures: number): Change {
@@ -42,7 +42,7 @@ export function compareApart(before: Sides, after: Sides, figures: number): Chan
   const explained = shares.map((share) => share * machine);
   return verdictOf(
     { estimate: own.estimate, low: own.low - Math.max(...explained), high: own.high - Math.min(...explained) },
-    Math.log1p(leastChange),
+    leastChange.apart,
   );
 }
 
@@ -54,10 +54,11 @@ export interface Sides {
 /** Of a target and a baseline that took turns, round by round. @param figures how many are compared at once */
 export function compareInTurns(baseline: Series, target: Series, figures: number): Change {
   const differences = logs(target).map((value, round) => value - Math.log(baseline[round] ?? Number.NaN));
-  return verdictOf(centre(differences, alpha / figures), 0);
+  return verdictOf(centre(differences, alpha / figures), leastChange.inTurns);
 }
 
-function verdictOf({ estimate, low, high }: Interval, least: number): Change {
+function verdictOf({ estimate, low, high }: Interval, leastChange: number): Change {
+  const least = Math.log1p(leastChange);
   return {
     change: Math.expm1(estimate),
     low: finite(Math.expm1(low)),

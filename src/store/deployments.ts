@@ -21,7 +21,7 @@ const maxRecentBytes = 16 * 2 ** 20;
 export class Deployments {
   readonly #store: KeyValue;
   /** By the key of the record and by id. */
-  readonly #recent = new Recent<Versioned<Deployment>>(maxRecent, maxRecentBytes);
+  readonly #recent = new Recent<string, Versioned<Deployment>>(maxRecent, { maxWeight: maxRecentBytes });
   #writes = 0;
 
   constructor(store: KeyValue) {

@@ -94,8 +94,7 @@ export class Executions {
    */
   async create(execution: Execution, spec: ExecutionSpec, request?: IdempotentRequest): Promise<Created> {
     const { id } = execution;
-    if (hasEnded(execution) || !idForm.test(id))
-      throw new TypeError(`${id} (${execution.status}) is no new execution`);
+    if (hasEnded(execution) || !idForm.test(id)) throw new TypeError(`${id} (${execution.status}) is no new execution`);
     const batch: Batch = {
       put: [
         { key: recordKey(id), value: toJson(execution) },

@@ -101,6 +101,13 @@ describe('a redeploy', () => {
     assert.throws(() => secrets('nothing-'), /job has no secret of that name/);
   });
 
+  test('keeps reuse until it is taken back', () => {
+    const reused = { ...deployed, reuse: true };
+    assert.ok(keptFlags(said({}), reused).includes('--reuse'));
+    assert.deepEqual(changedFields(said({ reuse: false }), reused), { reuse: false });
+    assert.ok(!keptFlags(said({ reuse: false }), reused).includes('--reuse'));
+  });
+
   test('tells what stays in force, without values of variables', () => {
     assert.deepEqual(keptFlags(said({ retries: 0, env: ['LEVEL=debug'], secret: ['DB-'], cpu: '2' }), deployed), [
       '--timeout 5m',

@@ -84,6 +84,23 @@ describe('a deployment', () => {
     assert.equal('timeout_ms' in replaced || 'resources' in replaced || 'concurrency' in replaced, false);
   });
 
+  test('keeps its contexts where it is told to and an isolate runs it, until it is told not to', async (t) => {
+    const world = await openWorld(t);
+    const { deployments } = world;
+    const code = { bundle: await world.upload({ 'a.js': 'export default () => 1', 'b.py': '' }), entrypoint: 'a.js' };
+    const { deployment } = await deployments.put('default', 'kept', { ...code, reuse: true });
+    assert.equal(deployment.reuse, true);
+    assert.equal((await deployments.patch('default', 'kept', { retries: 1 })).deployment.reuse, true);
+    await assert.rejects(
+      deployments.patch('default', 'kept', { entrypoint: 'b.py' }),
+      refused('unsupported', 'only a program in an isolate keeps its context', 'python3', 'deploy it without reuse'),
+    );
+    const { deployment: fresh, changed } = await deployments.patch('default', 'kept', { reuse: false });
+    assert.deepEqual([changed, 'reuse' in fresh], [true, false]);
+    await deployments.patch('default', 'kept', { reuse: true });
+    assert.equal('reuse' in (await deployments.put('default', 'kept', code)).deployment, false);
+  });
+
   test('has its runtime chosen by its file, also by a new one, unless the user chose', async (t) => {
     const world = await openWorld(t);
     const { deployments } = world;

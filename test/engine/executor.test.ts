@@ -300,11 +300,18 @@ describe('a submission', () => {
         await executor.wait(id, longMs);
         assert.ok(!existsSync(workload.cwd));
       }
-      const js = await executor.submit(script({ program: { source: '1', runtime: 'javascript' } }));
-      const { workload } = await programs.started(3);
-      assert.ok(!existsSync(workload.cwd), 'an isolate has no files');
-      programs.runs[2]?.exit();
-      await executor.wait(js.id, longMs);
+      for (const program of [
+        { source: '1', runtime: 'javascript' },
+        { bundle, entrypoint: 'main.sh', runtime: 'javascript' },
+      ]) {
+        const { id } = await executor.submit(script({ program }));
+        const { workload } = await programs.started(programs.runs.length + 1);
+        assert.ok(!existsSync(workload.cwd), 'an isolate has no files');
+        if ('folder' in workload.program)
+          assert.deepEqual(workload.program, { ...workload.program, folder: bundles.open(bundle), isFixed: true });
+        programs.runs.at(-1)?.exit();
+        await executor.wait(id, longMs);
+      }
     });
   });
 

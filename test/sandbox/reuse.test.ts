@@ -16,18 +16,21 @@ let lastExecution = 0;
 /** One program, called again and again. */
 class Kept {
   readonly #code: string;
-  readonly #more: Partial<IsolateTask>;
   readonly revision = `revision ${++lastRevision}`;
 
-  constructor(code: string, more: Partial<IsolateTask> = {}) {
+  constructor(code: string) {
     this.#code = code;
-    this.#more = more;
   }
 
   begin(input: unknown = null, more: Partial<IsolateTask> = {}, domain?: string): Recording {
     const { revision } = this;
     const task = moduleTask(this.#code, {
-      ...{ revision, reuse: true, returns: 'outcome', paced: true, limits: { timeoutMs: 20_000 }, ...this.#more, ...more },
+      revision,
+      reuse: true,
+      returns: 'outcome',
+      paced: true,
+      limits: { timeoutMs: 20_000 },
+      ...more,
       env: { PRISN_EXECUTION_ID: `exec-${++lastExecution}`, ...more.env },
       ...(!more.request && { input: JSON.stringify(input) }),
     });

@@ -48,8 +48,7 @@ def prepare(run, image, ready):
     file = _open_script(run.file)
     _set_environment(run, image)
     _set_words(run, image)
-    for stream, fd, name, mode in zip(image.streams, range(3), ('<stdin>', '<stdout>', '<stderr>'), 'rww'):
-        _renew(*stream, fd, name, mode, image.unbuffered)
+    _renew_streams(image)
     _renew_modules()
     image.drop_shadowed()
     return file, _name_of(sys.argv[0])
@@ -130,17 +129,20 @@ def _name_of(file):
         return file
 
 
-def _renew(stream, encoding, errors, fd, name, mode, unbuffered):
+def _renew_streams(image):
     """
-    create_stdio, pylifecycle.c. The object stays the same one: a module loaded before may hold it, say as a default.
+    create_stdio, pylifecycle.c. The objects stay the same ones: a module loaded before may hold one, say as a default. Nothing
+    of ours may hold one, since what is printed at the very end is written when they go.
     """
-    is_unbuffered = unbuffered and mode == 'w'
-    buffer = _io.open(fd, f'{mode}b', 0 if is_unbuffered else -1, closefd=False)
-    raw = buffer if is_unbuffered else buffer.raw
-    raw.name = name
-    is_line_buffered = not unbuffered and (raw.isatty() or fd == 2 and sys.version_info >= (3, 9))
-    stream.__init__(buffer, encoding, errors, '\n', is_line_buffered, unbuffered)
-    stream.mode = mode
+    for fd, mode in enumerate('rww'):
+        stream, encoding, errors = image.streams.pop(0)
+        is_unbuffered = image.unbuffered and mode == 'w'
+        buffer = _io.open(fd, f'{mode}b', 0 if is_unbuffered else -1, closefd=False)
+        raw = buffer if is_unbuffered else buffer.raw
+        raw.name = ('<stdin>', '<stdout>', '<stderr>')[fd]
+        is_line_buffered = not image.unbuffered and (raw.isatty() or fd == 2 and sys.version_info >= (3, 9))
+        stream.__init__(buffer, encoding, errors, '\n', is_line_buffered, image.unbuffered)
+        stream.mode = mode
 
 
 #: Modules that keep something of the process or the time in which they were loaded, and are told of a new one.
