@@ -89,14 +89,9 @@ function distPaths({ onLoad, onResolve }, root, word) {
     return isApart ? { path: `./${inDist(file)}`, external: true } : undefined;
   });
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  // What a build knows need not be looked up in each start.
+  // A build knows it: to look it up takes a millisecond of each start.
   onLoad({ filter: /\/src\/cli\/version-text\.ts$/ }, () => ({
     contents: `export function versionText() { return ${JSON.stringify(version)}; }`,
-  }));
-  onLoad({ filter: /\/src\/cli\/program\.ts$/ }, () => ({
-    contents:
-      "export function programPath() { return __dirname + '/prisn.cjs'; }\n" +
-      "export function commandPath() { return require('node:path').join(__dirname, '../bin/prisn'); }",
   }));
   onLoad({ filter: /\.ts$/ }, ({ path }) => {
     const url = `require('node:url').pathToFileURL(__dirname + ${JSON.stringify(`/${inDist(path)}`)}).href`;
