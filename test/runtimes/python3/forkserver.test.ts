@@ -68,7 +68,8 @@ class Server {
   }
 
   async run(t: TestContext, file: string): Promise<End> {
-    return await (await this.launch(t, file)).end;
+    const { end } = await this.launch(t, file);
+    return end;
   }
 }
 
