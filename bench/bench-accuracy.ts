@@ -21,9 +21,12 @@ const seconds = 1;
 
 /** What one tool says about one target. */
 interface Figures {
+  /** ms */
   readonly p50: number;
-  /** Of the other tool by name, where it is not the median time alone that is compared. */
+  /** Where both tell it. */
   readonly perSecond?: number;
+  /** Of a run, ms, where both tell it: what else the machine does moves it least. */
+  readonly cpu?: number;
 }
 
 interface Contest {
@@ -80,14 +83,17 @@ async function compare(contests: readonly Contest[]): Promise<void> {
       taken[index]?.push({ ours: first ?? (await ours()), theirs: other });
     }
   console.log('\nprisn bench against other tools, the same target in turns: medians, and the ratio of each pair of turns');
-  console.log(`${''.padEnd(38)}${['ours', 'theirs', 'ratio', 'of all'].map((head) => head.padStart(12)).join('')}`);
+  console.log(`${''.padEnd(48)}${['ours', 'theirs', 'ratio', 'quartiles'].map((head) => head.padStart(12)).join('')}`);
   for (const [index, { target, other }] of contests.entries()) {
     const pairs = taken[index] ?? [];
     row(`${target}: p50 ms, ${other}`, pairs, ({ p50 }) => p50);
-    if (pairs[0]?.ours.perSecond !== undefined && pairs[0].theirs.perSecond !== undefined)
-      row(`${target}: a second`, pairs, ({ perSecond = Number.NaN }) => perSecond);
+    for (const [what, figure] of [
+      ['a second', 'perSecond'],
+      ['CPU ms', 'cpu'],
+    ] as const)
+      if (pairs[0]?.theirs[figure] !== undefined) row(`${target}: ${what}`, pairs, (figures) => figures[figure] ?? Number.NaN);
   }
-  console.log(`ratio: median of ${rounds} pairs; of all: their first and third quartile`);
+  console.log(`ratio: median of ${rounds} pairs of turns; quartiles: of the ratios`);
 }
 
 function row(name: string, pairs: readonly { ours: Figures; theirs: Figures }[], of: (figures: Figures) => number): void {
@@ -125,8 +131,8 @@ function bench(home: string, words: readonly string[]): Figures {
     env: { ...process.env, PRISN_HOME: home },
     encoding: 'utf8',
   });
-  const { target } = JSON.parse(text) as { target: { per_s: number; latency_ms: { p50: number } } };
-  return { p50: target.latency_ms.p50, perSecond: target.per_s };
+  const { target } = JSON.parse(text) as { target: { per_s: number; cpu_ms: number; latency_ms: { p50: number } } };
+  return { p50: target.latency_ms.p50, perSecond: target.per_s, cpu: target.cpu_ms };
 }
 
 interface Tools {
@@ -161,6 +167,7 @@ function runHyperfine(file: string, home: string, command: string, runs: number)
   const result = join(home, 'hyperfine.json');
   const args = ['-N', '--runs', String(runs), '--style', 'none', '--export-json', result, command];
   execFileSync(file, args, { env: { ...process.env, PRISN_HOME: home }, stdio: 'ignore' });
-  const { results } = JSON.parse(readFileSync(result, 'utf8')) as { results: { median: number }[] };
-  return { p50: (results[0]?.median ?? Number.NaN) * 1000 };
+  const { results } = JSON.parse(readFileSync(result, 'utf8')) as { results: { median: number; user: number; system: number }[] };
+  const { median = Number.NaN, user = Number.NaN, system = Number.NaN } = results[0] ?? {};
+  return { p50: median * 1000, cpu: (user + system) * 1000 };
 }

@@ -24,6 +24,7 @@ const documents = [
   'docs/server.md',
   'docs/isolates.md',
   'docs/bench.md',
+  'docs/python.md',
 ];
 
 const tools = needs('bash', 'curl', 'openssl', 'python3', 'tar');

@@ -109,10 +109,9 @@ export class HostCalls {
     try {
       this.#io.readInput((text) => {
         if (this.#closed) return;
-        const input = text === undefined || text.trim() === '' ? undefined : text;
-        const wrong = input === undefined ? undefined : whyNoJson(input);
-        if (wrong === undefined) this.#control.deliverInput(input);
-        else this.#control.refuse(`standard input is not JSON (${wrong}); ${whereInput}`, exitCodes.usage);
+        const { input, refusal } = inputFrom(text);
+        if (refusal === undefined) this.#control.deliverInput(input);
+        else this.#control.refuse(refusal, exitCodes.usage);
         release();
       });
     } catch (error) {
@@ -203,6 +202,18 @@ const nothingThere = {
   input: 'the program answers HTTP requests only: its default export is no function but has fetch; call it at /fn/NAME',
   calls: `reuse keeps a program to be called again, and this one has no default export that could be; ${whatAnswers}, or deploy it with --no-reuse`,
 };
+
+export interface ReadInput {
+  readonly input?: string;
+  readonly refusal?: string;
+}
+
+/** Standard input as the input of a default export; what is blank is none. */
+export function inputFrom(text: string | undefined): ReadInput {
+  if (text === undefined || text.trim() === '') return {};
+  const wrong = whyNoJson(text);
+  return wrong === undefined ? { input: text } : { refusal: `standard input is not JSON (${wrong}); ${whereInput}` };
+}
 
 /** @returns what is wrong with the text, or undefined for JSON */
 function whyNoJson(text: string): string | undefined {

@@ -1,6 +1,8 @@
 /** The programs that a thread keeps, and their calls. */
+import { exitCodes } from '../../src/base/exit-codes.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
 import type { Rooms } from './cell.ts';
+import { inputFrom, type ReadInput } from './host-calls.ts';
 import type { KeptCall } from './kept-context.ts';
 import { KeptProgram } from './kept-program.ts';
 import type { Answer, CallOrder, Order, Report } from './protocol.ts';
@@ -50,9 +52,11 @@ export class KeptPrograms {
   call(id: number, kept: number, order: CallOrder): void {
     const program = this.#programs.get(kept);
     if (!program) throw new TypeError(`no program is kept under ${kept}`);
-    const call: KeptCall = { id, order };
+    const { input, refusal }: ReadInput = order.input === undefined ? inputFrom(order.stdin) : { input: order.input };
+    const call: KeptCall = { id, order: { ...order, input } };
     this.#calls.set(id, { program, call });
-    program.add(call);
+    if (refusal === undefined) program.add(call);
+    else this.#ended(call, { reason: 'invalid', exitCode: exitCodes.usage, message: refusal }, undefined);
   }
 
   /** @returns whether it is a call of these */

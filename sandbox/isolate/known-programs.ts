@@ -82,7 +82,7 @@ export function identityOf({
 /** What of a task is the call's own. */
 export function callOf({ env, request, input, stdin }: IsolateTask): CallOrder {
   const executionId = env[executionVariable];
-  if (!request) return { executionId, input: input ?? (stdin?.trim() === '' ? undefined : stdin) };
+  if (!request) return { executionId, input, stdin };
   return { executionId, head: headOf(request), body: bodyOf(request.body) };
 }
 

@@ -22,8 +22,9 @@ export interface CallOrder {
   /** JSON of method, URL and headers of the request that it answers, and the body: text where each character is one byte below 128. */
   readonly head?: string;
   readonly body?: string | Uint8Array;
-  /** JSON text, where there is no request. */
+  /** JSON text, where there is no request; without it, standard input. */
   readonly input?: string | undefined;
+  readonly stdin?: string | undefined;
 }
 
 /** An order as it is sent: without its program where the thread has that, by a number. */

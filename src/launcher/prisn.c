@@ -604,7 +604,9 @@ static void write_out(int fd, const char *data, size_t length) {
     else if (errno == EAGAIN) wait_for(fd, POLLOUT);
     // As the Node client does, which ignores the signal.
     else if (errno == EPIPE) _exit(exit_signal + SIGPIPE);
-    else if (errno != EINTR) fail(exit_failed, "cannot write the program's output: %s", strerror(errno));
+    else if (errno != EINTR)
+      fail(exit_failed, "cannot write the program's output: %s",
+           errno == ENOSPC ? "ENOSPC: no space left on device, write" : strerror(errno));
   }
 }
 

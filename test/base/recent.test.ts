@@ -4,7 +4,7 @@ import { Recent } from '../../src/base/recent.ts';
 
 describe('what was used most recently', () => {
   test('stays, up to a number', () => {
-    const recent = new Recent<number>(2);
+    const recent = new Recent<string, number>(2);
     recent.set('a', 1);
     recent.set('b', 2);
     assert.equal(recent.get('a'), 1);
@@ -16,7 +16,7 @@ describe('what was used most recently', () => {
   });
 
   test('stays, up to a weight, which what goes or is replaced no longer has', () => {
-    const recent = new Recent<string>(100, 10);
+    const recent = new Recent<string, string>(100, { maxWeight: 10 });
     recent.set('a', 'old', 9);
     recent.set('a', 'new', 4);
     recent.set('b', 'b', 6);

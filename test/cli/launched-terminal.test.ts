@@ -1,7 +1,7 @@
 /** Python of a fork server at a terminal: the launcher stands in for it in its shell's job. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { needsLauncher } from '../clients.ts';
 import { needs } from '../machine.ts';
 import { bin, environment, prisn, root, startPrisn } from '../prisn.ts';
@@ -12,19 +12,20 @@ import { Server } from '../server.ts';
 
 const skip = needsLauncher.skip || needs('python3', 'bash').skip;
 
+const scratch = new Scratch();
+const home = skip === false ? await warmServer() : '';
+
+/** @returns the home of a server that has a fork server ready */
+async function warmServer(): Promise<string> {
+  const server = await Server.start({ after });
+  const file = scratch.file('warms.py');
+  // A start that is under way ends by itself; each run asks for it once more.
+  for (let said = ''; !said.includes('without -v'); ) said = (await server.prisn(['run', '-v', file])).stderr;
+  return server.home;
+}
+
 describe('at a terminal, a program of a fork server', { skip }, () => {
-  const scratch = new Scratch();
   const counts = join(root, 'test/fixtures/process/counts-signals.py');
-  let server: Server;
-
-  before(async () => {
-    server = await Server.start({ after });
-    const file = scratch.file('warms.py');
-    // A start that is under way ends by itself; each run asks for it once more.
-    let said = '';
-    while (!said.includes('without -v')) said = (await server.prisn(['run', '-v', file])).stderr;
-  });
-
   function play(steps: readonly Step[], file: string, command: readonly string[] = [bin, 'run', file]) {
     const { PATH = '', HOME = '' } = environment();
     return atTerminal(steps, [
@@ -34,7 +35,7 @@ describe('at a terminal, a program of a fork server', { skip }, () => {
       `HOME=${HOME}`,
       'LANG=C.UTF-8',
       'CI=1',
-      `PRISN_HOME=${server.home}`,
+      `PRISN_HOME=${home}`,
       ...command,
     ]);
   }
@@ -118,7 +119,7 @@ describe('at a terminal, a program of a fork server', { skip }, () => {
     const yes = scratch.file('yes.py', 'while True: print("y")');
     const piped = await prisn(['-c', '"$0" run "$1" | head -n 1', bin, yes], {
       command: ['/bin/sh'],
-      env: { PRISN_HOME: server.home },
+      env: { PRISN_HOME: home },
     });
     assert.equal(piped.stdout, 'y\n');
     assert.match(piped.stderr, /BrokenPipeError/);
@@ -127,7 +128,7 @@ describe('at a terminal, a program of a fork server', { skip }, () => {
       'tree.py',
       'import subprocess, time\nsubprocess.Popen(["sleep", "60"], start_new_session=True)\nprint("up", flush=True)\ntime.sleep(60)',
     );
-    const child = startPrisn(['run', tree], { env: { PRISN_HOME: server.home, TEST_MARKER: marker } });
+    const child = startPrisn(['run', tree], { env: { PRISN_HOME: home, TEST_MARKER: marker } });
     await new Promise((resolve) => child.stdout?.once('data', resolve));
     assert.ok(carriersOf('TEST_MARKER', marker).length > 0);
     child.kill('SIGKILL');

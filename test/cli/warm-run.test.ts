@@ -155,6 +155,15 @@ for (const client of clients) {
       while (pool.stats().running > 0) await new Promise(setImmediate);
     });
 
+    test('a disk that is full under its output is told', async () => {
+      const file = scratch.file('writes.js', "console.log('out')");
+      const result = await warm([file], { command: ['/bin/sh', '-c', '"$0" "$@" >/dev/full', join(root, 'bin/prisn')] });
+      assert.deepEqual(
+        [result.code, result.stderr],
+        [125, "prisn: cannot write the program's output: ENOSPC: no space left on device, write\n"],
+      );
+    });
+
     test('a reader that goes away ends the program', async () => {
       const file = scratch.file('yes.js', "for (;;) console.log('y')");
       const result = await warm([file], { command: ['/bin/sh', '-c', `"$0" "$@" | head -n 1`, join(root, 'bin/prisn')] });

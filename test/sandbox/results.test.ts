@@ -32,6 +32,14 @@ describe('what a default export returns', () => {
     assert.equal((await record((sink) => pool.start(script, sink)).ended).result, undefined);
   });
 
+  test('is asked for in vain where it answers requests only', async () => {
+    const { reason, message } = await run('console.log("ran"); export default { fetch: () => new Response() }');
+    assert.equal(reason, 'invalid');
+    assert.match(message ?? '', /answers HTTP requests only.*call it at \/fn\/NAME/);
+    const printed = await run('export default { fetch: () => new Response() }', { returns: 'stdout' });
+    assert.deepEqual([printed.reason, printed.exitCode], ['exit', 0]);
+  });
+
   test('stays with the exit code that the program chose', async () => {
     const { result, exitCode } = await run('export default () => { process.exitCode = 3; return "kept"; }');
     assert.deepEqual([result, exitCode], ['"kept"', 3]);

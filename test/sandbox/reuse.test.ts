@@ -32,7 +32,7 @@ class Kept {
       limits: { timeoutMs: 20_000 },
       ...more,
       env: { PRISN_EXECUTION_ID: `exec-${++lastExecution}`, ...more.env },
-      ...(!more.request && { input: JSON.stringify(input) }),
+      ...(!more.request && more.stdin === undefined && { input: JSON.stringify(input) }),
     });
     return record((sink) => pool.start(task, sink, domain));
   }
@@ -81,6 +81,15 @@ describe('a program that is kept', () => {
       assert.equal(stdout, `before ${input} undefined\nafter ${input} exec-${lastExecution}\n`);
       assert.equal(exitCode, input);
     }
+  });
+
+  test('takes standard input as input where there is none, and refuses what is no JSON', async () => {
+    const kept = new Kept('export default (input) => [input];');
+    assert.deepEqual(await kept.result(null, { stdin: '{"a":1}' }), [{ a: 1 }]);
+    assert.deepEqual(await kept.result(null, { stdin: ' ' }), [null]);
+    const { reason, exitCode, message } = await kept.call(null, { stdin: 'a=1' });
+    assert.deepEqual([reason, exitCode], ['invalid', 2]);
+    assert.match(message ?? '', /standard input is not JSON/);
   });
 
   test('answers requests, with a Response as with a value', async () => {
