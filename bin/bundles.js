@@ -20,7 +20,12 @@ const apart = ['src/cli/run-detached.ts', 'src/cli/auto-start.ts', 'src/daemon/d
 function wordsOf(root) {
   const hello = join(root, 'examples/hello.js');
   return {
-    main: [['help'], ['get', 'executions'], ['get', '--help']],
+    main: [
+      ['deploy', '--help'],
+      ['get', 'executions'],
+    ],
+    // The help of all, which is written down.
+    usage: [['--help']],
     run: [
       ['run', hello],
       ['run', '--help'],
@@ -107,7 +112,7 @@ export async function keepCode(root, dist) {
     await once(server, 'listening');
     writeFileSync(join(home, 'daemon.json'), JSON.stringify(await recordOf(root, dist, home)));
     const env = { PATH: process.env.PATH, HOME: home, PRISN_HOME: home, PRISN_DAEMON: 'off', CI: '1' };
-    const { status, stdout, stderr } = spawnSync(process.execPath, [join(dist, 'prisn.cjs'), '--help'], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(dist, 'prisn.cjs'), 'help'], {
       env,
       encoding: 'utf8',
     });

@@ -27,14 +27,18 @@ export function codeFile(file: string): string {
 }
 
 function start(): void {
-  const word = process.argv[2] ?? '';
-  const file = bundleOf(word === heldRun ? 'run' : word) ?? `${__dirname}/cli-main.cjs`;
+  const file = bundleOf(bundleName(process.argv.slice(2))) ?? `${__dirname}/cli-main.cjs`;
   const code = codeOf(file);
   // Of what is loaded beside the bundle: esbuild, the server.
   if (!code || /(?:main|run)\.cjs$/.test(file)) enableCompileCache(`${__dirname}/compile-cache`);
   if (!code) return require(file);
   const module = { exports: {} };
   scriptOf(file, code).runInThisContext()(module.exports, require, module, file, __dirname);
+}
+
+function bundleName([word = '', ...more]: readonly string[]): string {
+  if (more.length === 0 && ['', '-h', '--help'].includes(word)) return 'usage';
+  return word === heldRun ? 'run' : word;
 }
 
 function bundleOf(word: string): string | undefined {
