@@ -18,6 +18,8 @@ from .image import Refused
 
 #: Those of CPython itself (Py_InitializeEx): everything else is as the caller has it, or the default.
 _ignored_by_python = {_signal.SIGPIPE, _signal.SIGXFSZ}
+#: Where a ZIP archive says that it is one: 22 bytes before a comment of at most 64 kB.
+_most_bytes_of_zip_end = 22 + (1 << 16)
 _signals = [number for number in range(1, _signal.NSIG) if number not in (_signal.SIGKILL, _signal.SIGSTOP, 32, 33)]
 
 
@@ -84,8 +86,11 @@ def _open_script(path):
     with _io.FileIO(path) as file:
         if path.endswith(b'.pyc') or file.read(2) == MAGIC_NUMBER[:2]:
             raise Refused('it is compiled')
-    if native.find_importer(os.fsdecode(path)) is not None:
-        raise Refused('it is an archive')
+        file.seek(-min(os.fstat(file.fileno()).st_size, _most_bytes_of_zip_end), os.SEEK_END)
+        if b'PK\5\6' in file.read() and native.find_importer(os.fsdecode(path)) is not None:
+            raise Refused('it is an archive')
+    # Where the interpreter looked for one.
+    sys.path_importer_cache[os.fsdecode(path)] = None
     return native.open_file(path)
 
 
@@ -93,13 +98,12 @@ def _set_environment(run, image):
     variables = {}
     for name, value in [*run.environment, *image.coerced]:
         variables.setdefault(name, value)
-    native.clear_environment()
-    for name, value in variables.items():
-        os.putenv(name, value)
+    native.set_environment([b'%b=%b' % variable for variable in variables.items()])
     for copy in (os.environ._data, posix.environ):
         copy.clear()
         copy.update(variables)
-    time.tzset()
+    if b'TZ' in variables:
+        time.tzset()
 
 
 def _set_words(run, image):
@@ -110,15 +114,12 @@ def _set_words(run, image):
         sys.orig_argv = [os.fsdecode(image.executable), *sys.argv]
     sys.path[:] = image.path
     if not getattr(sys.flags, 'safe_path', False):
-        sys.path.insert(0, _folder_of(sys.argv[0]))
+        sys.path.insert(0, _folder_of(run.file))
     image.command_line.set([image.executable, *words], [b'%b=%b' % variable for variable in run.environment])
 
 
 def _folder_of(file):
-    try:
-        return os.path.dirname(os.path.realpath(file))
-    except OSError:
-        return os.path.dirname(file)
+    return os.path.dirname(os.fsdecode(native.real_path(file) or file))
 
 
 def _name_of(file):

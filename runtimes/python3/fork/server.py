@@ -257,11 +257,11 @@ class Server:
             native.prctl(native.PR_SET_CHILD_SUBREAPER, 1)
             self._is_reaper = True
         if not run.pid_namespace:
-            return os.fork()
+            return native.fork_without_hooks()
         native.unshare(native.CLONE_NEWPID)
         pid = None
         try:
-            pid = os.fork()
+            pid = native.fork_without_hooks()
             return pid
         finally:
             if pid != 0:

@@ -40,6 +40,10 @@ describe('a program of a fork server', { skip, timeout: 600_000 }, () => {
   });
 });
 
+it('the number of programs in docs/python.md is that of the folder', () => {
+  assert.ok(readFileSync(documents, 'utf8').includes(`has ${readdirSync(join(fixtures, 'conformance')).length} programs`));
+});
+
 describe('what differs in a program of a fork server', { skip }, () => {
   conformance('differences', [forkServer], (others, bare, name) => {
     assert.ok(
