@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { needs } from './machine.ts';
-import { childrenOf, commandOf, isAlive } from './processes.ts';
+import { carriersOf, childrenOf, commandOf, isAlive, until } from './processes.ts';
 import { Scratch } from './scratch.ts';
 import { Server } from './server.ts';
 
@@ -17,7 +17,6 @@ interface Shown {
   readonly stdout?: string;
   readonly stderr?: string;
   readonly cpu_ms?: number;
-  readonly process?: unknown;
 }
 
 async function run(server: Server, source: string, more: object = {}): Promise<Shown> {
@@ -31,10 +30,10 @@ async function metric(server: Server, name: string): Promise<number> {
 }
 
 /** Runs programs until one was forked. */
-async function warm(server: Server): Promise<void> {
+async function warm(server: Server, env: Readonly<Record<string, string>> = {}): Promise<void> {
   for (const deadline = Date.now() + 30_000; (await metric(server, 'prisn_fork_runs_total')) === 0; await pause(20)) {
     assert.ok(Date.now() < deadline, server.output);
-    await run(server, 'pass');
+    await run(server, 'pass', { env });
   }
 }
 
@@ -81,7 +80,7 @@ sys.exit(3)`;
     for (let i = 0; i < 5; i++) assert.equal((await run(server, 'print(1)')).stdout, '1\n');
   });
 
-  test('tells of a run its process, its processor time and its end by a signal', async (context) => {
+  test('tells of a run its processor time and its end by a signal', async (context) => {
     const server = await Server.start(context);
     await warm(server);
     const shown = await run(
@@ -90,6 +89,36 @@ sys.exit(3)`;
     );
     assert.deepEqual([shown.status, shown.reason, shown.exit_code], ['Failed', 'signal', 137]);
     assert.ok((shown.cpu_ms ?? 0) >= 150, String(shown.cpu_ms));
+  });
+
+  test('that is killed leaves nothing of a forked run, and its successor says so', async (context) => {
+    const home = new Scratch(context).root;
+    const mark = `fork-${process.pid}`;
+    const first = await Server.start(context, { home });
+    await warm(first, { LC_MARK: mark });
+    const source = `
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0: time.sleep(1000)
+    os._exit(0)
+print('up', flush=True)
+time.sleep(1000)`;
+    const forked = await metric(first, 'prisn_fork_runs_total');
+    const { body } = await first.request('POST', '/api/v1/executions', { source, runtime: 'python3', env: { LC_MARK: mark } });
+    const { id } = body as Shown;
+    const logs = await fetch(`${first.url}/api/v1/executions/${id}/logs?follow=true`, { headers: { accept: 'text/plain' } });
+    const { value } = (await logs.body?.getReader().read()) ?? {};
+    assert.match(Buffer.from(value ?? []).toString(), /up/);
+    assert.equal(await metric(first, 'prisn_fork_runs_total'), forked + 1);
+    // The server, the monitor, the program and what it started.
+    assert.ok(carriersOf('LC_MARK', mark).length >= 4);
+    await first.kill();
+    await until('nothing left', () => carriersOf('LC_MARK', mark).length === 0);
+    const second = await Server.start(context, { home });
+    const { body: ended } = await second.request('GET', `/api/v1/executions/${id}?wait=30s`);
+    const { status, reason } = ended as Shown;
+    assert.deepEqual([status, reason], ['Failed', 'interrupted']);
   });
 
   test('starts each anew where it may have no fork servers', async (context) => {

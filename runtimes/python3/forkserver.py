@@ -16,13 +16,6 @@ def main():
     if why is not None:
         os.write(1, b'{"op":"unfit","why":"%s"}\n' % why.encode('ascii', 'replace'))
         return
-    # Descriptors that the daemon's libraries left open are no program's business.
-    for fd in map(int, os.listdir('/proc/self/fd')):
-        if fd > 2:
-            try:
-                os.close(fd)
-            except OSError:
-                pass
     path = sys.path[:]
     if not getattr(sys.flags, 'safe_path', False):
         del path[0]
@@ -35,6 +28,8 @@ def main():
         del sys.modules[name]
     sys.path[:] = path
     sys.path_importer_cache.pop(folder, None)
+    # Descriptors that the daemon's libraries left open are no program's business.
+    native.close_all_but(3, ())
     lines = native.duplicate(0, 3)
     stage.take_over(server.Server(path, lines).serve())
 
@@ -49,6 +44,14 @@ def unfit():
         return 'it is a free-threaded build'
     if len(os.listdir('/proc/self/task')) > 1:
         return 'it starts with threads'
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        return 'it starts with a tracer'
+    if any(not entry.startswith('/') for entry in (os.environ.get('PYTHONPATH') or '/').split(os.pathsep)):
+        return 'PYTHONPATH has a folder that depends on where a program is started'
+    for name in ('sitecustomize', 'usercustomize'):
+        file = getattr(sys.modules.get(name), '__file__', None) or os.__file__
+        if os.path.dirname(file) != os.path.dirname(os.__file__):
+            return f'{name} is run at each start'
     return None
 
 

@@ -64,7 +64,8 @@ class Image:
     def _stamp(self):
         """Of the interpreter, of the folders that packages are installed into, and of the files of packages."""
         files = [getattr(self.modules[name], '__file__', None) for name in self.modules if not self.is_standard(name)]
-        return [_modified(path) for path in (sys.executable, self._library, *self.path, *files) if path is not None]
+        folders = [folder for folder in self.path if folder not in self._users]
+        return [_modified(path) for path in (sys.executable, '/etc/localtime', self._library, *folders, *files) if path is not None]
 
     def drop_shadowed(self):
         """

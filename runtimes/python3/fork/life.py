@@ -1,12 +1,14 @@
 """
-The life of a program: its file as `__main__`, and its end as Py_RunMain and Py_FinalizeEx of CPython have it, without the end of the interpreter.
+The life of a program: its file as `__main__`, and its end, as Py_RunMain and Py_FinalizeEx of CPython have it.
 
 To finalize a forked interpreter touches nearly every object of its parent, and with that copies nearly every page: 10 ms of
-CPU with the modules of a web client loaded, where all else of a run takes 2. Only the program's own objects can have an
-end that shows, so those are ended in the interpreter's order (threads, atexit, flush, garbage, modules from the last to the
-first) and then the process. Where more could show (a daemon thread still runs, a stream cannot be flushed, something of the
-program hangs on a module that the server had loaded and has a finalizer) the interpreter finalizes itself after all.
+CPU with the modules of a web client loaded, where all else of a run takes 2. So the process ends without it when nothing of
+it could show: threads, functions registered for the end and streams had their turn, and what the program made holds nothing
+with a finalizer but files, which are closed with all else of its own. Otherwise (a daemon thread runs, a stream cannot be
+flushed, an object has a `__del__`, a generator waits at a `yield`, something of the program hangs on a module that the
+server had loaded) the interpreter finalizes itself.
 """
+import _io
 import _signal
 import atexit
 import builtins
@@ -14,6 +16,7 @@ import gc
 import os
 import sys
 from _frozen_importlib_external import SourceFileLoader
+from _thread import _count as _count_threads
 from _weakref import ref
 from itertools import takewhile
 
@@ -22,10 +25,8 @@ from .stage import balance_recursion, call, outcome
 
 #: A file, as opposed to an expression (compile.h).
 _file_input = 257
-_names_of_sys = (
-    'path', 'argv', 'ps1', 'ps2', 'last_exc', 'last_type', 'last_value', 'last_traceback', 'path_hooks', 'path_importer_cache',
-    'meta_path', '__interactivehook__',
-)
+#: Their finalizers close them, and say nothing unless warnings are on.
+_plain = (_io.TextIOWrapper, _io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom, _io.FileIO, _io.BytesIO, _io.StringIO)
 
 
 def live(file, name, report, before, ready):
@@ -54,11 +55,13 @@ def live(file, name, report, before, ready):
             main.pop(name, None)
     del raised, main
     yield from _run_exit_functions()
-    if not (interrupted or _has_threads()) and _flush():
-        yield from _end_modules(before)
-        if not _has_finalizers_left() and _flush():
-            native.exit_process(code)
-        sys.modules.update(before)
+    if not (interrupted or sys.warnoptions or _count_threads()) and _flush():
+        yield from _collect()
+        if not _has_finalizers(but=_plain):
+            yield from _end_modules(before)
+            if not _has_finalizers() and _flush():
+                native.exit_process(code)
+            sys.modules.update(before)
     # The interpreter's own end. After an interrupt that nobody caught it then ends by the signal (Py_RunMain, main.c).
     if interrupted:
         native.raise_at_exit(_signal.SIGINT)
@@ -133,10 +136,6 @@ def _run_exit_functions():
     outcome()
 
 
-def _has_threads():
-    return len(os.listdir('/proc/self/task')) > 1
-
-
 def _flush():
     try:
         for name in ('stdout', 'stderr'):
@@ -149,26 +148,18 @@ def _flush():
 
 
 def _end_modules(before):
-    """finalize_modules, pylifecycle.c, for the modules of the program."""
-    yield from _collect()
-    vars(sys).update((name, None) for name in _names_of_sys if name in vars(sys))
-    for name in ('stdin', 'stdout', 'stderr'):
-        setattr(sys, name, getattr(sys, f'__{name}__', None))
+    """As finalize_modules of pylifecycle.c does it, for the modules of the program."""
     names = ['__main__', *loaded_since(before)]
     modules = [ref(sys.modules[name]) for name in names if isinstance(sys.modules.get(name), type(sys))]
     yield call(sys.modules.update, dict.fromkeys(names))
     outcome()
     for name in names:
-        sys.modules.pop(name, None)
+        del sys.modules[name]
     yield from _collect()
     for module in reversed(modules):
-        names = vars(module()) if module() is not None else {}
-        private = [name for name in names if isinstance(name, str) and name[:1] == '_' and name[1:2] != '_']
-        yield call(names.update, dict.fromkeys(private))
-        outcome()
-        yield call(names.update, dict.fromkeys(name for name in names if name != '__builtins__'))
-        outcome()
-        del names
+        if module() is not None:
+            yield call(vars(module()).clear)
+            outcome()
     yield from _collect()
 
 
@@ -186,6 +177,7 @@ def loaded_since(before):
     return [name for name in reversed(names) if name != '__main__']
 
 
-def _has_finalizers_left():
-    kinds = {type(thing) for thing in gc.get_objects()}
+def _has_finalizers(but=()):
+    """Whether anything that the program made and is still there does something when it goes."""
+    kinds = {type(thing) for thing in gc.get_objects()}.difference(but)
     return any('__del__' in vars(base) for kind in kinds for base in kind.__mro__)

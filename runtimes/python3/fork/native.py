@@ -13,10 +13,20 @@ _PR_SET_MM, _PR_SET_MM_MAP = 35, 14
 CLONE_NEWNS = 0x00020000
 CLONE_NEWPID = 0x20000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 0x4000, 1 << 18
+#: close_range(2), Linux 5.9; a number above all descriptors.
+_CLOSE_RANGE, _most_descriptors = 436, 2**31 - 1
 _SFD_NONBLOCK, _SFD_CLOEXEC = 0o4000, 0o2000000
 
 _libc.fopen.restype = ctypes.c_void_p
 _libc.sbrk.restype = ctypes.c_void_p
+_libc.mmap.restype = ctypes.c_void_p
+_libc.realpath.restype = ctypes.c_char_p
+# A type that is made after a fork is made in every one of them.
+_Signals = ctypes.c_ulong * 16
+_Limits = ctypes.c_ulong * 2
+_Usage = ctypes.c_long * 18
+_Path = ctypes.c_char * 4096
+_Lines = ctypes.c_char_p * 512
 
 run_file = _api.PyRun_FileExFlags
 run_file.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, _object, _object, ctypes.c_int, ctypes.c_void_p]
@@ -85,7 +95,7 @@ def mount_own_proc():
 
 def open_signals(numbers):
     """signalfd(2), not blocking, for signals that are blocked already."""
-    mask = (ctypes.c_ulong * 16)()
+    mask = _Signals()
     for number in numbers:
         mask[(number - 1) // 64] |= 1 << (number - 1) % 64
     return _check(_libc.signalfd(-1, mask, _SFD_NONBLOCK | _SFD_CLOEXEC))
@@ -98,30 +108,56 @@ def duplicate(fd, least):
 
 def close_all_but(least, kept):
     """Closes what is open from `least` on."""
-    for fd in map(int, os.listdir('/proc/self/fd')):
-        if fd >= least and fd not in kept:
-            with suppress(OSError):
-                os.close(fd)
+    try:
+        for below in sorted({*kept, _most_descriptors}):
+            if below >= least:
+                if below > least:
+                    _check(_libc.syscall(_CLOSE_RANGE, least, below - 1, 0))
+                least = below + 1
+    except OSError:
+        for fd in map(int, os.listdir('/proc/self/fd')):
+            if fd >= least and fd not in kept:
+                with suppress(OSError):
+                    os.close(fd)
 
 
 def set_limit(resource, soft, hard):
     """setrlimit(2); -1 is no limit."""
-    _check(_libc.setrlimit(resource, (ctypes.c_ulong * 2)(soft % 2**64, hard % 2**64)))
+    _check(_libc.setrlimit(resource, _Limits(soft % 2**64, hard % 2**64)))
 
 
 def get_limit(resource):
-    both = (ctypes.c_long * 2)()
+    both = _Limits()
     _check(_libc.getrlimit(resource, both))
-    return tuple(both)
+    return tuple(-1 if limit == 2**64 - 1 else limit for limit in both)
 
 
-def clear_environment():
-    _libc.clearenv()
+def set_environment(lines):
+    """environ(7). @param lines NAME=value, bytes"""
+    global _environment
+    kind = _Lines if len(lines) < _Lines._length_ else ctypes.c_char_p * (len(lines) + 1)
+    _environment = kind(*lines)
+    # Also what the interpreter frees at its end may still be asked for, by functions of C.
+    _api.Py_IncRef(_object(_environment))
+    ctypes.c_void_p.in_dll(_libc, 'environ').value = ctypes.addressof(_environment)
+
+
+def real_path(path):
+    """realpath(3). @return None where there is none"""
+    return _libc.realpath(path, _Path())
+
+
+def fork_without_hooks():
+    """
+    fork(2), for a process that is going to run nothing but code of ours: what modules registered for a fork
+    (os.register_at_fork) touches the pages of all of them.
+    """
+    return _check(_libc.fork())
 
 
 def usage_of_children():
     """getrusage(2) of those that ended and were waited for. @return CPU time in ms, largest resident set in bytes"""
-    usage = (ctypes.c_long * 18)()
+    usage = _Usage()
     _libc.getrusage(-1, usage)
     return (usage[0] + usage[2]) * 1000 + (usage[1] + usage[3]) // 1000, usage[4] * 1024
 
@@ -132,7 +168,6 @@ class SharedPage:
     SIZE = 4096
 
     def __init__(self):
-        _libc.mmap.restype = ctypes.c_void_p
         self._at = _libc.mmap(None, ctypes.c_size_t(self.SIZE), 3, 0x21, -1, ctypes.c_long(0))
 
     def write(self, data):
@@ -175,8 +210,8 @@ class CommandLine:
     def set(self, arguments, environment):
         """Best effort: where the kernel refuses, the server's stay. Both are lists of bytes."""
         line, variables = (b''.join(text + b'\0' for text in texts) for texts in (arguments, environment))
-        self._text = ctypes.create_string_buffer(line + variables, len(line) + len(variables) + 1)
-        start = ctypes.addressof(self._text)
+        self._text = line + variables
+        start = ctypes.cast(self._text, ctypes.c_void_p).value
         self._map.brk = _libc.sbrk(0)
         self._map.arg_start, self._map.arg_end = start, start + len(line)
         self._map.env_start, self._map.env_end = start + len(line), start + len(line) + len(variables)

@@ -152,19 +152,24 @@ class _Watch:
     def _on_event(self, event, arguments):
         if event == 'open':
             self._on_open(*arguments)
-        elif event in _events:
+        elif event in _events and not any(_is_cache(argument) for argument in arguments):
             self.noted = self.noted or _events[event]
 
     def _on_open(self, path, mode, flags):
         if not isinstance(path, (str, bytes)):
             return
         path = os.path.abspath(os.fsdecode(path))
-        if '__pycache__' in path:
+        if _is_cache(path):
             return
         if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and not path.startswith('/dev/'):
             self.noted = self.noted or f'it writes {path}'
         elif not path.startswith((*_system, *self._image.folders)):
             self.noted = self.noted or f'it reads {path}'
+
+
+def _is_cache(path):
+    """Whether it is compiled code that imports write."""
+    return isinstance(path, str) and '__pycache__' in path
 
 
 class _Stream:

@@ -18,6 +18,8 @@ from .image import Refused
 
 #: Those of CPython itself (Py_InitializeEx): everything else is as the caller has it, or the default.
 _ignored_by_python = {_signal.SIGPIPE, _signal.SIGXFSZ}
+#: Where a ZIP archive says that it is one: 22 bytes before a comment of at most 64 kB.
+_most_bytes_of_zip_end = 22 + (1 << 16)
 _signals = [number for number in range(1, _signal.NSIG) if number not in (_signal.SIGKILL, _signal.SIGSTOP, 32, 33)]
 
 
@@ -44,12 +46,13 @@ def prepare(run, image, ready):
         with _io.FileIO(folder + b'/cgroup.procs', 'w') as file:
             file.write(b'0')
     _place(run.descriptors, ready)
+    if stat.S_ISDIR(os.fstat(0).st_mode):
+        raise Refused('its stdin is a folder')
     _enter(run, image)
     file = _open_script(run.file)
     _set_environment(run, image)
     _set_words(run, image)
-    for stream, fd, name, mode in zip(image.streams, range(3), ('<stdin>', '<stdout>', '<stderr>'), 'rww'):
-        _renew(*stream, fd, name, mode, image.unbuffered)
+    _renew_streams(image)
     _renew_modules()
     image.drop_shadowed()
     return file, _name_of(sys.argv[0])
@@ -83,8 +86,11 @@ def _open_script(path):
     with _io.FileIO(path) as file:
         if path.endswith(b'.pyc') or file.read(2) == MAGIC_NUMBER[:2]:
             raise Refused('it is compiled')
-    if native.find_importer(os.fsdecode(path)) is not None:
-        raise Refused('it is an archive')
+        file.seek(-min(os.fstat(file.fileno()).st_size, _most_bytes_of_zip_end), os.SEEK_END)
+        if b'PK\5\6' in file.read() and native.find_importer(os.fsdecode(path)) is not None:
+            raise Refused('it is an archive')
+    # Where the interpreter looked for one.
+    sys.path_importer_cache[os.fsdecode(path)] = None
     return native.open_file(path)
 
 
@@ -92,13 +98,12 @@ def _set_environment(run, image):
     variables = {}
     for name, value in [*run.environment, *image.coerced]:
         variables.setdefault(name, value)
-    native.clear_environment()
-    for name, value in variables.items():
-        os.putenv(name, value)
+    native.set_environment([b'%b=%b' % variable for variable in variables.items()])
     for copy in (os.environ._data, posix.environ):
         copy.clear()
         copy.update(variables)
-    time.tzset()
+    if b'TZ' in variables:
+        time.tzset()
 
 
 def _set_words(run, image):
@@ -109,15 +114,12 @@ def _set_words(run, image):
         sys.orig_argv = [os.fsdecode(image.executable), *sys.argv]
     sys.path[:] = image.path
     if not getattr(sys.flags, 'safe_path', False):
-        sys.path.insert(0, _folder_of(sys.argv[0]))
+        sys.path.insert(0, _folder_of(run.file))
     image.command_line.set([image.executable, *words], [b'%b=%b' % variable for variable in run.environment])
 
 
 def _folder_of(file):
-    try:
-        return os.path.dirname(os.path.realpath(file))
-    except OSError:
-        return os.path.dirname(file)
+    return os.path.dirname(os.fsdecode(native.real_path(file) or file))
 
 
 def _name_of(file):
@@ -130,17 +132,20 @@ def _name_of(file):
         return file
 
 
-def _renew(stream, encoding, errors, fd, name, mode, unbuffered):
+def _renew_streams(image):
     """
-    create_stdio, pylifecycle.c. The object stays the same one: a module loaded before may hold it, say as a default.
+    create_stdio, pylifecycle.c. The objects stay the same ones: a module loaded before may hold one, say as a default. Nothing
+    of ours may hold one, since what is printed at the very end is written when they go.
     """
-    is_unbuffered = unbuffered and mode == 'w'
-    buffer = _io.open(fd, f'{mode}b', 0 if is_unbuffered else -1, closefd=False)
-    raw = buffer if is_unbuffered else buffer.raw
-    raw.name = name
-    is_line_buffered = not unbuffered and (raw.isatty() or fd == 2 and sys.version_info >= (3, 9))
-    stream.__init__(buffer, encoding, errors, '\n', is_line_buffered, unbuffered)
-    stream.mode = mode
+    for fd, mode in enumerate('rww'):
+        stream, encoding, errors = image.streams.pop(0)
+        is_unbuffered = image.unbuffered and mode == 'w'
+        buffer = _io.open(fd, f'{mode}b', 0 if is_unbuffered else -1, closefd=False)
+        raw = buffer if is_unbuffered else buffer.raw
+        raw.name = ('<stdin>', '<stdout>', '<stderr>')[fd]
+        is_line_buffered = not image.unbuffered and (raw.isatty() or fd == 2 and sys.version_info >= (3, 9))
+        stream.__init__(buffer, encoding, errors, '\n', is_line_buffered, image.unbuffered)
+        stream.mode = mode
 
 
 #: Modules that keep something of the process or the time in which they were loaded, and are told of a new one.

@@ -21,12 +21,9 @@ class Request:
         self.deadline = deadline
 
     def comes_from(self, user):
-        """Whether the other end is this user's. Closes it where it is not."""
+        """Whether the other end is this user's."""
         credentials = self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-        is_theirs = memoryview(credentials).cast('I')[1] == user
-        if not is_theirs:
-            self._socket.close()
-        return is_theirs
+        return memoryview(credentials).cast('I')[1] == user
 
     def receive(self):
         """@return whether it is whole @raise OSError, ValueError where it will never be"""

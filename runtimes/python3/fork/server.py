@@ -30,6 +30,10 @@ from .run import launched, recorded
 _ticket_seconds = 10
 _request_seconds = 2
 _line_bytes = 8 << 20
+#: Launchers that are heard at a time, whose requests are not whole yet.
+_most_requests = 64
+#: For how long files are taken to be as they were at the last look.
+_look_seconds = 0.05
 #: Runs that are looked at for what they import: the first ones, then one in so many.
 _looked_at_first, _looked_at_every = 8, 64
 
@@ -56,6 +60,8 @@ class Server:
         self._monitors = {}
         self._statuses = {}
         self._runs = 0
+        self._looked_at = 0.0
+        self._is_stale = False
         self._is_reaper = False
         self._operations = {'ticket': self._on_ticket, 'run': self._on_run, 'preload': self._on_preload, 'stop': self._on_stop}
 
@@ -73,6 +79,8 @@ class Server:
                 os._exit(0)
             while self._waiting:
                 yield from self._start(self._waiting.popleft())
+            if self._is_stale and not self._monitors:
+                os._exit(0)
 
     def _open(self):
         reset_signals()
@@ -145,10 +153,14 @@ class Server:
         self._tickets[message['ticket'].encode()] = time.monotonic() + _ticket_seconds
 
     def _on_run(self, message):
+        why = self._age()
         try:
-            self._waiting.append(recorded(message))
+            if why is None:
+                self._waiting.append(recorded(message))
         except (OSError, ValueError) as error:
-            self._tell('refused', id=message['id'], why=str(error))
+            why = str(error)
+        if why is not None:
+            self._tell('refused', id=message['id'], why=why)
 
     def _on_preload(self, message):
         self._preloads.add(message['modules'])
@@ -174,7 +186,7 @@ class Server:
     def _on_connection(self, fd):
         with suppress(OSError):
             request = Request(self._listener._accept()[0], time.monotonic() + _request_seconds)
-            if request.comes_from(os.getuid()):
+            if request.comes_from(os.getuid()) and len(self._requests) < _most_requests:
                 self._requests[request.fd] = request
                 self._watch(request.fd, self._on_request)
                 self._on_request(request.fd)
@@ -200,7 +212,7 @@ class Server:
         if self._tickets.pop(ticket, 0) < time.monotonic():
             request.refuse('the ticket is not valid')
             return
-        why = difference(self._identity, identity)
+        why = difference(self._identity, identity) or self._age()
         if why is None:
             try:
                 self._waiting.append(launched(ticket.decode(), words, request))
@@ -211,6 +223,13 @@ class Server:
         self._tell('refused', ticket=ticket.decode(), why=why)
 
     # Runs
+
+    def _age(self):
+        """@return why nothing is run here any more: what was loaded has changed since. The server ends with its last run"""
+        if time.monotonic() - self._looked_at > _look_seconds:
+            self._looked_at = time.monotonic()
+            self._is_stale = self._is_stale or self._image.is_stale()
+        return 'the interpreter or its packages have changed since it started' if self._is_stale else None
 
     def _start(self, run):
         """Generator: forks the run's monitor, whose life goes on in here."""
@@ -238,11 +257,11 @@ class Server:
             native.prctl(native.PR_SET_CHILD_SUBREAPER, 1)
             self._is_reaper = True
         if not run.pid_namespace:
-            return os.fork()
+            return native.fork_without_hooks()
         native.unshare(native.CLONE_NEWPID)
         pid = None
         try:
-            pid = os.fork()
+            pid = native.fork_without_hooks()
             return pid
         finally:
             if pid != 0:

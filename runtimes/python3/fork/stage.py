@@ -77,10 +77,10 @@ def outcome():
 
 def balance_recursion():
     """
-    Takes back what the C functions below a program count for in its recursion limit: only Python's own calls count from 3.12
-    on, and 3.8 has no function for it.
+    Takes back what the C functions below a program count for in its recursion limits (from 3.12 on that of C only). 3.8 has
+    no function for it, and 3.14 looks at the stack itself.
     """
-    if (3, 9) <= sys.version_info < (3, 12):
+    if (3, 9) <= sys.version_info < (3, 14):
         for _ in range(_levels):
             native.leave_recursion()
 

@@ -79,7 +79,7 @@ export function forksOf(
     habits,
     log,
     warm,
-    start: (source, taskMore = {}, sink = recorder(), stdin = undefined) => {
+    start: (source, taskMore = {}, sink = recorder(), stdin) => {
       const file = scratch.file(`${newRunId()}.py`, source);
       const task = taskOf(python, [file], { env: {}, ...taskMore });
       const spawned: string[] = [];
