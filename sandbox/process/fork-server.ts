@@ -105,7 +105,11 @@ export class ForkServer {
     const told = new Promise((resolve) => this.#child.stdout.once('close', resolve));
     this.#child.once('exit', (code, signal) => {
       // What it told before its end may be heard after its exit; what it left behind may hold its output open.
-      const bury = (): void => this.#bury(`it ended with ${signal ?? `exit code ${code}`}`);
+      const bury = (): void => {
+        // It ends by itself when what it loaded was replaced on the disk, and it has no run.
+        if (code === 0 && this.#runs.size === 0 && this.#state === 'ready') this.#state = 'leaving';
+        this.#bury(`it ended with ${signal ?? `exit code ${code}`}`);
+      };
       const timer = setTimeout(bury, stopMs);
       void told.then(() => clearTimeout(timer)).then(bury);
     });

@@ -191,6 +191,18 @@ describe('a fork server that', { skip: process.platform !== 'linux' && 'Linux on
     assert.equal(forks.stats().lost, 0);
   });
 
+  test('is not fit any more takes no more runs, and another takes its place', async (t) => {
+    const env = { LC_TEST_TRICK: 'grows-stale' };
+    const { servers: forks, warm, start } = forksOf(t);
+    await warm(env);
+    const run = start('pass', { env });
+    assert.equal((await run.exited).exitCode, 0);
+    assert.deepEqual(run.spawned, ['a package was replaced']);
+    await until('it gone', () => forks.stats().servers === 0);
+    assert.equal(forks.stats().lost, 0);
+    await warm(env);
+  });
+
   test('is not fit says why', async (t) => {
     const { servers: forks, log } = forksOf(t);
     const env = { LC_TEST_TRICK: 'unfit' };
