@@ -280,6 +280,7 @@ describe('a program of a fork server', { skip: needsLauncher.skip || needs('pyth
         'for number in (1, 2, 3, 10, 12, 15, 28): signal.signal(number, caught)\nprint("up", flush=True)\nwhile True: signal.pause()',
     );
     const child = startPrisn(['run', file], { env: { PRISN_SOCKET: server.socket } });
+    const exited = once(child, 'exit');
     const lines: string[] = [];
     const line = async (): Promise<string> => {
       while (lines.length === 0) await once(child.stdout ?? child, 'data');
@@ -299,12 +300,13 @@ describe('a program of a fork server', { skip: needsLauncher.skip || needs('pyth
       child.kill(signal);
       assert.equal(await line(), number);
     }
-    assert.deepEqual(await once(child, 'exit'), [3, null]);
+    assert.deepEqual(await exited, [3, null]);
   });
 
   test('stops with the launcher, and goes on with it', async () => {
     const file = scratch.file('waits.py', 'import time\nprint("up", flush=True)\ntime.sleep(60)');
     const child = startPrisn(['run', file], { env: { PRISN_SOCKET: server.socket } });
+    const exited = once(child, 'exit');
     const { pid = 0 } = child;
     await once(child.stdout ?? child, 'data');
     child.kill('SIGTSTP');
@@ -312,16 +314,17 @@ describe('a program of a fork server', { skip: needsLauncher.skip || needs('pyth
     child.kill('SIGCONT');
     await until('it goes on', () => said.some(({ signal }) => signal === 18));
     child.kill('SIGTERM');
-    assert.deepEqual(await once(child, 'exit'), [143, null]);
+    assert.deepEqual(await exited, [143, null]);
   });
 
   test('takes its pipes with it: who reads them waits for nobody else', async () => {
     const file = scratch.file('closes.py', 'import os, time\nos.close(1)\nos.close(2)\ntime.sleep(60)');
     const child = startPrisn(['run', file], { env: { PRISN_SOCKET: server.socket } });
+    const exited = once(child, 'exit');
     await once(child.stdout?.resume() ?? child, 'end');
     assert.ok(isAlive(child.pid ?? 0));
     child.kill('SIGTERM');
-    await once(child, 'exit');
+    await exited;
   });
 
   test('is run by the Node client when it is refused, and not when its connection breaks in the middle', async () => {
