@@ -112,7 +112,7 @@ time.sleep(1000)`;
     assert.match(Buffer.from(value ?? []).toString(), /up/);
     assert.equal(await metric(first, 'prisn_fork_runs_total'), forked + 1);
     // The server, the monitor, the program and what it started.
-    assert.ok(carriersOf('LC_MARK', mark).length >= 4);
+    await until('all of it', () => carriersOf('LC_MARK', mark).length >= 4);
     await first.kill();
     await until('nothing left', () => carriersOf('LC_MARK', mark).length === 0);
     const second = await Server.start(context, { home });

@@ -45,6 +45,9 @@ export function startForkedJob(task: ProcessTask, sink: Sink, options: ForkedJob
   return { exited: job.exited, process: job.process, stop: () => job.stop() };
 }
 
+/** What it takes a server to tell that a monitor is gone. */
+const toldMs = 1000;
+
 class ForkedJob {
   readonly #task: ProcessTask;
   readonly #sink: Sink;
@@ -111,22 +114,26 @@ class ForkedJob {
     const root = { pid, start: readStatus(pid)?.start ?? '' };
     this.#begun.resolve(recordOf(root));
     const tree: TreeSpec = { runId, root, leads: false, cgroups: enforcement?.cgroups ?? [], holders: 'root' };
-    const supervision = new Supervision(limits, tree, enforcement);
+    // Who has killed the monitor cannot rely on its word, but on the server's.
+    const onKilled = (): void => void setTimeout(() => hasEnded || this.#options.server.giveUp(runId), toldMs).unref();
+    const supervision = new Supervision(limits, tree, enforcement, onKilled);
     this.#stopRunning = () => supervision.end('canceled');
     if (this.#isStopped) this.#stopRunning();
-    const settle = async (own: Outcome, end: ForkEnd | undefined): Promise<Outcome> => {
+    const settle = async (own: Outcome, told: ForkEnd | undefined): Promise<Outcome> => {
       // Not sooner: it may open them at any time after its start.
       connections.release();
       // A monitor that was killed is told of like this; a namespace goes with it.
-      const isLeft = end === undefined || (end.signal === 'SIGKILL' && !this.#options.tier.pidNamespace);
+      const isLeft = told === undefined || (told.signal === 'SIGKILL' && !this.#options.tier.pidNamespace);
       const outcome = await supervision.settle(own, isLeft);
       await connections.drain();
-      const peak = enforcement?.peakBytes ?? end?.maxRssBytes;
-      const usage = { startMs, ...(end && { cpuMs: end.cpuMs }), ...(peak !== undefined && { maxRssBytes: peak }) };
+      const peak = enforcement?.peakBytes ?? told?.maxRssBytes;
+      const usage = { startMs, ...(told && { cpuMs: told.cpuMs }), ...(peak !== undefined && { maxRssBytes: peak }) };
       return { ...outcome, usage };
     };
-    return (own, end) => {
-      settle(own, end).then(
+    let hasEnded = false;
+    return (own, told) => {
+      hasEnded = true;
+      settle(own, told).then(
         (outcome) => this.#settle(outcome),
         (error) => this.#settle(failed('crashed', error)),
       );

@@ -150,6 +150,11 @@ export class ForkServer {
     this.#child.stdin.write(`${order.line}\n`);
   }
 
+  /** Ends a server that did not tell of the end of this run, and with it the run is lost. */
+  giveUp(id: string): void {
+    if (this.#runs.has(id)) this.#fail('it did not tell of an end');
+  }
+
   /** Has it expect a run of the foreground; to be called when it is ready. */
   expect(ticket: string): void {
     const nothing = (): void => {};

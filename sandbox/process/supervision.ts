@@ -24,13 +24,18 @@ export class Supervision {
   readonly #limits: Limits;
   readonly #tree: Tree;
   readonly #enforcement: Enforcement | undefined;
+  readonly #onKilled: (() => void) | undefined;
   readonly #clock: NodeJS.Timeout | undefined;
   #grace: NodeJS.Timeout | undefined;
   #cause: Cause | undefined;
 
-  /** Takes charge of a program, right after its spawn; it may have ended by now. */
-  constructor(limits: Limits, tree: TreeSpec, enforcement?: Enforcement) {
+  /**
+   * Takes charge of a program, right after its start; it may have ended by now.
+   * @param onKilled called when it was ended by force, for where nobody else tells that the root is gone
+   */
+  constructor(limits: Limits, tree: TreeSpec, enforcement?: Enforcement, onKilled?: () => void) {
     this.#limits = limits;
+    this.#onKilled = onKilled;
     this.#enforcement = enforcement;
     this.#tree = new Tree(tree);
     enforcement?.watch(this.#tree, () => this.end('memory'));
@@ -41,10 +46,15 @@ export class Supervision {
   end(cause: Cause): void {
     if (this.#cause) return;
     this.#cause = cause;
-    if (cause === 'memory') return void this.#tree.kill();
+    if (cause === 'memory') return void this.#kill();
     // A stopped process acts on SIGTERM only when it continues. Who has not begun has nothing to say goodbye to.
-    if (!this.#tree.signal('SIGTERM', 'SIGCONT')) return void this.#tree.kill();
-    this.#grace = setTimeout(() => void this.#tree.kill(), graceMs);
+    if (!this.#tree.signal('SIGTERM', 'SIGCONT')) return void this.#kill();
+    this.#grace = setTimeout(() => void this.#kill(), graceMs);
+  }
+
+  async #kill(): Promise<void> {
+    await this.#tree.kill();
+    this.#onKilled?.();
   }
 
   /**

@@ -212,6 +212,18 @@ describe('a fork server that', { skip: process.platform !== 'linux' && 'Linux on
     assert.match(JSON.stringify(forks.serverFor(request(env))), /its last fork server failed: it is too old/);
   });
 
+  test('does not tell of the end of a run that is stopped is replaced', async (t) => {
+    const env = { LC_TEST_TRICK: 'forgets-an-end' };
+    const { servers: forks, warm, start, log } = forksOf(t);
+    await warm(env);
+    const run = start('import time; time.sleep(1000)', { env });
+    await run.process;
+    run.stop();
+    assert.equal((await run.exited).reason, 'canceled');
+    await until('it gone', () => forks.stats().lost === 1);
+    assert.match(log.join('\n'), /did not tell of an end/);
+  });
+
   test('is killed takes its runs with it, which end as crashed', async (t) => {
     const { servers: forks, warm, start } = forksOf(t);
     await warm();
