@@ -646,7 +646,7 @@ static _Noreturn void serve(struct reader *in, struct run *run, const struct sel
   size_t taken = 0;
   // Only now may something begin: a client that gave up before has not begun anything.
   send_frame(in->fd, 'G', "", 0);
-  for (; read_frame(in, &frame); ) {
+  while (read_frame(in, &frame)) {
     bool is_output = frame.type == '1' || frame.type == '2';
     char *payload = is_output ? NULL : read_payload(in, frame.length);
     if (!is_output && payload == NULL) break;
