@@ -145,6 +145,8 @@ export class Command {
   }
 
   addOption(option: Option): this {
+    // `--no-x` beside `--x`: neither given says nothing.
+    if (option.isNegated && this.options.some(({ key }) => key === option.key)) option.standard = undefined;
     this.options.push(option);
     return this;
   }
