@@ -16,7 +16,15 @@ import { root } from './prisn.ts';
 import { Scratch } from './scratch.ts';
 import { Server } from './server.ts';
 
-const documents = ['README.md', 'docs/jobs.md', 'docs/functions.md', 'docs/api.md', 'docs/server.md', 'docs/isolates.md', 'docs/python.md'];
+const documents = [
+  'README.md',
+  'docs/jobs.md',
+  'docs/functions.md',
+  'docs/api.md',
+  'docs/server.md',
+  'docs/isolates.md',
+  'docs/python.md',
+];
 
 const tools = needs('bash', 'curl', 'openssl', 'python3', 'tar');
 

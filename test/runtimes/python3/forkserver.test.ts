@@ -68,7 +68,7 @@ class Server {
   }
 
   async run(t: TestContext, file: string): Promise<End> {
-    return await (await this.launch(t, file)).end;
+    return (await this.launch(t, file)).end;
   }
 }
 
