@@ -13,9 +13,17 @@ folder = os.path.dirname(os.path.abspath(__file__))
 
 def main():
     why = unfit()
+    try:
+        if why is None:
+            start()
+    except OSError as error:
+        why = f'it cannot be started: {error.strerror}'
     if why is not None:
         os.write(1, b'{"op":"unfit","why":"%s"}\n' % why.encode('ascii', 'replace'))
-        return
+
+
+def start():
+    """Loads what is needed, takes its traces away, and has the server run when this file has ended."""
     path = sys.path[:]
     if not getattr(sys.flags, 'safe_path', False):
         del path[0]
@@ -27,7 +35,8 @@ def main():
     for name in set(sys.modules) - loaded:
         del sys.modules[name]
     sys.path[:] = path
-    sys.path_importer_cache.pop(folder, None)
+    for place in [place for place in sys.path_importer_cache if place.startswith(folder)]:
+        del sys.path_importer_cache[place]
     # Descriptors that the daemon's libraries left open are no program's business.
     native.close_all_but(3, ())
     lines = native.duplicate(0, 3)

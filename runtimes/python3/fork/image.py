@@ -19,6 +19,7 @@ class Image:
         self.executable = os.fsencode(getattr(sys, 'orig_argv', [sys.executable])[0])
         self.path = path
         self.streams = [(stream, stream.encoding, stream.errors) for stream in (sys.stdin, sys.stdout, sys.stderr)]
+        self.time_zone = os.environb.get(b'TZ')
         self.unbuffered = sys.stdout.write_through
         self.command_line = native.CommandLine()
         self.limits = [native.get_limit(resource) for resource in range(16)]

@@ -10,6 +10,7 @@ server had loaded) the interpreter finalizes itself.
 """
 import _io
 import _signal
+import _warnings
 import atexit
 import builtins
 import gc
@@ -21,7 +22,7 @@ from _weakref import ref
 from itertools import takewhile
 
 from . import native
-from .stage import balance_recursion, call, outcome
+from .stage import balance_recursion, call
 
 #: A file, as opposed to an expression (compile.h).
 _file_input = 257
@@ -39,13 +40,13 @@ def live(file, name, report, before, ready):
     @param ready a descriptor that is closed as the program begins
     """
     balance_recursion()
+    filters = _warnings.filters[:]
     # Also this generator and all that was made until here is the server's: the program's own begins with its `__main__`.
     gc.freeze()
     gc.enable()
     main = _fresh_main(name)
     os.close(ready)
-    yield call(native.run_file, file, os.fsencode(name), _file_input, main, main, 1, None)
-    raised = outcome()
+    raised = yield from call(native.run_file, file, os.fsencode(name), _file_input, main, main, 1, None)
     if report is not None:
         report.write('\n'.join(loaded_since(before)).encode('utf-8', 'replace'))
     interrupted = raised is not None and raised[0] is KeyboardInterrupt
@@ -55,8 +56,9 @@ def live(file, name, report, before, ready):
             main.pop(name, None)
     del raised, main
     yield from _run_exit_functions()
-    if not (interrupted or sys.warnoptions or _count_threads()) and _flush():
-        yield from _collect()
+    warns = sys.warnoptions or filters != getattr(sys.modules.get('warnings', _warnings), 'filters', None)
+    if not (interrupted or warns or _count_threads()) and _flush():
+        yield from call(gc.collect)
         if not _has_finalizers(but=_plain):
             yield from _end_modules(before)
             if not _has_finalizers() and _flush():
@@ -65,7 +67,7 @@ def live(file, name, report, before, ready):
     # The interpreter's own end. After an interrupt that nobody caught it then ends by the signal (Py_RunMain, main.c).
     if interrupted:
         native.raise_at_exit(_signal.SIGINT)
-    yield call(native.exit_interpreter, code)
+    yield from call(native.exit_interpreter, code)
 
 
 def _fresh_main(file):
@@ -92,20 +94,16 @@ def _report(raised):
     hook = getattr(sys, 'excepthook', None)
     if hook is None:
         native.write_stderr(b'sys.excepthook is missing\n')
-        yield call(native.display_error, *raised)
-        outcome()
+        yield from call(native.display_error, *raised)
         return 1
-    yield call(hook, *raised)
-    failed = outcome()
+    failed = yield from call(hook, *raised)
     if failed is not None:
         if issubclass(failed[0], SystemExit):
             return (yield from _exit_code(failed[1]))
         native.write_stderr(b'Error in sys.excepthook:\n')
-        yield call(native.display_error, *failed)
-        outcome()
+        yield from call(native.display_error, *failed)
         native.write_stderr(b'\nOriginal exception was:\n')
-        yield call(native.display_error, *raised)
-        outcome()
+        yield from call(native.display_error, *raised)
     return 1
 
 
@@ -118,8 +116,7 @@ def _exit_code(exception):
     if isinstance(code, int):
         return code if -(2**63) <= code < 2**63 else -1
     if getattr(sys, 'stderr', None) is not None:
-        yield call(native.write_object, code, sys.stderr, 1)
-        outcome()
+        yield from call(native.write_object, code, sys.stderr, 1)
     native.write_stderr(b'\n')
     return 1
 
@@ -127,13 +124,11 @@ def _exit_code(exception):
 def _run_exit_functions():
     threading = sys.modules.get('threading')
     if threading is not None:
-        yield call(threading._shutdown)
-        failed = outcome()
+        failed = yield from call(threading._shutdown)
         if failed is not None:
             sys.unraisablehook(sys.UnraisableHookArgs((*failed, None, threading)))
     # Before 3.10 each load of this module has functions of its own.
-    yield call(sys.modules.get('atexit', atexit)._run_exitfuncs)
-    outcome()
+    yield from call(sys.modules.get('atexit', atexit)._run_exitfuncs)
 
 
 def _flush():
@@ -151,21 +146,14 @@ def _end_modules(before):
     """As finalize_modules of pylifecycle.c does it, for the modules of the program."""
     names = ['__main__', *loaded_since(before)]
     modules = [ref(sys.modules[name]) for name in names if isinstance(sys.modules.get(name), type(sys))]
-    yield call(sys.modules.update, dict.fromkeys(names))
-    outcome()
+    yield from call(sys.modules.update, dict.fromkeys(names))
     for name in names:
         del sys.modules[name]
-    yield from _collect()
+    yield from call(gc.collect)
     for module in reversed(modules):
         if module() is not None:
-            yield call(vars(module()).clear)
-            outcome()
-    yield from _collect()
-
-
-def _collect():
-    yield call(gc.collect)
-    outcome()
+            yield from call(vars(module()).clear)
+    yield from call(gc.collect)
 
 
 def loaded_since(before):

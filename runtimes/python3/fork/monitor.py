@@ -39,14 +39,15 @@ def monitor(run, image, server, told):
     """
     # In a namespace of pids one is told by the outer /proc who one is outside.
     own_pid = int(os.readlink('/proc/self'))
+    parent = os.getpid()
     try:
         _become_root_of_tree(run)
+        run.report = native.SharedPage() if run.is_looked_at else None
+        begins, ready = os.pipe()
+        pid = os.fork()
     except OSError as error:
         run.refuse(str(error), told)
         os._exit(0)
-    reading, ready = os.pipe()
-    parent = os.getpid()
-    pid = os.fork()
     if pid == 0:
         native.prctl(native.PR_SET_PDEATHSIG, _signal.SIGKILL)
         if os.getppid() != parent:
@@ -61,7 +62,7 @@ def monitor(run, image, server, told):
     os.close(ready)
     for fd in run.descriptors.values():
         os.close(fd)
-    _Monitor(run, pid, own_pid, reading, server, told).watch()
+    _Monitor(run, pid, own_pid, begins, server, told).watch()
     os._exit(0)
 
 

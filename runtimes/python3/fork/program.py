@@ -9,7 +9,6 @@ import posix
 import stat
 import sys
 import time
-
 from _frozen_importlib_external import MAGIC_NUMBER
 from contextlib import suppress
 
@@ -102,7 +101,7 @@ def _set_environment(run, image):
     for copy in (os.environ._data, posix.environ):
         copy.clear()
         copy.update(variables)
-    if b'TZ' in variables:
+    if variables.get(b'TZ') != image.time_zone:
         time.tzset()
 
 

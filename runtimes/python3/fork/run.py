@@ -13,7 +13,7 @@ class Run:
     descriptors: number in the program → descriptor here
     cgroups: folders that the program enters
     connection, received: to the launcher, and what came from it after the request; None for a recorded run
-    report: where it says what it imported, or None
+    is_looked_at, report: whether it shall say what it imported, and where
     tag: its name for the daemon, as (`id` or `ticket`, text)
     """
 
@@ -28,6 +28,7 @@ class Run:
         self.cgroups = []
         self.pid_namespace = False
         self.connection, self.received = None, b''
+        self.is_looked_at = False
         self.report = None
 
     @property
@@ -70,7 +71,14 @@ def recorded(message):
     @raise KeyError, OSError
     """
     paths = [(message['stdin'] or os.devnull, os.O_RDONLY), (message['stdout'], os.O_WRONLY), (message['stderr'], os.O_WRONLY)]
-    descriptors = {number: _open(path, how) for number, (path, how) in enumerate(paths)}
+    descriptors = {}
+    try:
+        for number, (path, how) in enumerate(paths):
+            descriptors[number] = _open(path, how)
+    except OSError:
+        for fd in descriptors.values():
+            os.close(fd)
+        raise
     run = Run(
         ('id', message['id']),
         _bytes(message['file']),

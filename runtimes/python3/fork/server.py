@@ -235,7 +235,7 @@ class Server:
         """Generator: forks the run's monitor, whose life goes on in here."""
         self._runs += 1
         if self._runs <= _looked_at_first or self._runs % _looked_at_every == 0:
-            run.report = native.SharedPage()
+            run.is_looked_at = True
         ours, theirs = _socket.socketpair()
         try:
             pid = self._fork(run)
@@ -282,5 +282,6 @@ class Server:
         """@return the wait status of a child that is ending; those that are found on the way are kept for later"""
         while pid not in self._statuses:
             ended, status = os.waitpid(-1, 0)
-            self._statuses[ended] = status
+            if ended == pid or any(ended == monitor for _, monitor, _ in self._monitors.values()) or ended == self._preloads.pid:
+                self._statuses[ended] = status
         return self._statuses.pop(pid)

@@ -10,13 +10,15 @@ made of C callables that call each other:
     partial → starmap(drive, …) → drive, a C function → deque(map(call, life)) → the program
 
 `life` is a generator, the server's and then the program's whole life. Suspended at a `yield`, it is on no stack; what it
-yields is called meanwhile, with nothing below, and `outcome()` tells afterwards what was raised. An exception cannot be
-caught without a frame, but a C function that calls into Python has nobody to raise it to and hands it to
-`sys.unraisablehook`. That hook is ours only from the moment when the call is over: every call holds a `_Switch`, whose end
-puts the hook in.
+yields is called meanwhile, with nothing below. What that raises cannot be caught without a frame, but a C function that calls
+into Python has nobody to raise it to and hands it to `sys.unraisablehook`. Ours is there only from the moment when the call is
+over: then the last reference to the step goes, and a weak one calls `_switch`. That is made of C callables too, or a signal
+that comes in this moment would be handled in it.
 """
+import _signal
 import os
 import sys
+from _weakref import ref
 from collections import deque
 from functools import partial
 from itertools import repeat, starmap
@@ -25,8 +27,13 @@ from . import native
 
 #: C calls below a program, by trial.
 _levels = 7
-_raised = []
-_hooks = []
+_names = vars(sys)
+_hook = 'unraisablehook'
+#: What was raised, as `sys.UnraisableHookArgs`, and the hook that was there before.
+_raised, _hooks = [], []
+_switch = partial(
+    next, zip(map(_hooks.append, map(_names.get, repeat(_hook))), starmap(_names.__setitem__, repeat((_hook, _raised.append))))
+)
 
 
 def take_over(life):
@@ -39,16 +46,17 @@ def take_over(life):
     terminal, stdin = os.openpty()
     os.dup2(stdin, 0)
     os.close(stdin)
-    drive = native.c_callback(partial(deque, map(partial.__call__, _lead(life, terminal)), 0))
+    leading = _lead(life, terminal, getattr(sys, '__interactivehook__', None))
+    drive = native.c_callback(partial(deque, map(partial.__call__, leading), 0))
     os.environ['PYTHONINSPECT'] = '1'
-    _hooks.append(getattr(sys, '__interactivehook__', None))
     sys.__interactivehook__ = partial(deque, starmap(drive, repeat(())), 0)
 
 
-def _lead(life, terminal):
-    sys.__interactivehook__ = _hooks.pop()
-    if sys.__interactivehook__ is None:
+def _lead(life, terminal, interactive_hook):
+    if interactive_hook is None:
         del sys.__interactivehook__
+    else:
+        sys.__interactivehook__ = interactive_hook
     del os.environ['PYTHONINSPECT']
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -56,23 +64,39 @@ def _lead(life, terminal):
     os.close(terminal)
     try:
         yield from life
+    except KeyboardInterrupt:
+        # The second one, while the program is ending.
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        os.kill(os.getpid(), _signal.SIGINT)
     except BaseException:
-        # An end of ours that is none of the program's: there is nobody to return to.
+        # There is nobody to raise it to.
         sys.__excepthook__(*sys.exc_info())
     os._exit(70)
 
 
 def call(function, *arguments):
-    """What to yield for `function(*arguments)` to be called with an empty stack; afterwards ask for its `outcome`."""
+    """
+    Generator: has `function(*arguments)` called with an empty stack.
+    @return (type, exception, traceback) of what it raised, or None
+    """
     step = partial(function, *arguments)
-    step.switch = _Switch()
-    return step
-
-
-def outcome():
-    """@return (type, exception, traceback) of what the last call raised, or None"""
-    sys.unraisablehook = _hooks.pop()
-    return _raised.pop() if _raised else None
+    switch = ref(step, _switch)
+    # The step is on no stack but the caller's, so that it goes when the call is over.
+    steps = [step]
+    del step
+    try:
+        yield steps.pop()
+    except KeyboardInterrupt:
+        # It came when the call was over.
+        pass
+    del switch
+    _names[_hook] = _hooks.pop()
+    if _names[_hook] is None:
+        del _names[_hook]
+    if not _raised:
+        return None
+    raised = _raised.pop()
+    return raised.exc_type, raised.exc_value, raised.exc_traceback
 
 
 def balance_recursion():
@@ -83,13 +107,3 @@ def balance_recursion():
     if (3, 9) <= sys.version_info < (3, 14):
         for _ in range(_levels):
             native.leave_recursion()
-
-
-class _Switch:
-    def __del__(self):
-        _hooks.append(getattr(sys, 'unraisablehook', sys.__unraisablehook__))
-        sys.unraisablehook = _keep
-
-
-def _keep(unraisable):
-    _raised.append((unraisable.exc_type, unraisable.exc_value, unraisable.exc_traceback))

@@ -68,8 +68,7 @@ class Server {
   }
 
   async run(t: TestContext, file: string): Promise<End> {
-    const { end } = await this.launch(t, file);
-    return end;
+    return (await this.launch(t, file)).end;
   }
 }
 
