@@ -85,12 +85,17 @@ test('what is written to both streams keeps its order in a file that takes both'
 });
 
 test('-v says on stderr, line by line, what is run, how and why', async () => {
-  const isolate = await prisn(['run', '-v', file('plain.js', '1')]);
+  const said = async (words: readonly string[]) => {
+    const { stdout, stderr } = await prisn(words);
+    // Where there is a launcher, it says first why it is not the one that runs it.
+    return { stdout, stderr: stderr.replace(/^prisn: not by the launcher, since no daemon is there\n/, '') };
+  };
+  const isolate = await said(['run', '-v', file('plain.js', '1')]);
   assert.match(isolate.stderr, /^prisn: javascript \(extension \.js\): isolate\n$/);
-  const node = await prisn(['run', '-v', file('needs-node.js', "console.log(require('os').EOL.length)")]);
+  const node = await said(['run', '-v', file('needs-node.js', "console.log(require('os').EOL.length)")]);
   assert.match(node.stderr, /^prisn: node and not an isolate, since .*require.*\nprisn: node \(.*\): \//);
   assert.equal(node.stdout, '1\n');
-  const python = await prisn(['run', '-v', file('plain.py', '1')]);
+  const python = await said(['run', '-v', file('plain.py', '1')]);
   assert.match(python.stderr, /^prisn: python3 \(extension \.py\): \/\S+ \(\w+\)\n$/);
 });
 
