@@ -21,6 +21,7 @@ import { runVariables } from '../sandbox/process/launch.ts';
 import { messageOf, PrisnError } from './base/error.ts';
 import { ownIdentity } from './base/identity.ts';
 import { wantsColors } from './base/terminal.ts';
+import type { ForkRequest } from './model/fork.ts';
 import { placeOf } from './model/foreground-run.ts';
 import type { LaunchRequest, LaunchWay } from './model/launch.ts';
 import { envKeyForm } from './model/name.ts';
@@ -29,13 +30,7 @@ import { startsThisNode } from './stub-node.ts';
 
 /** What is needed of the fork servers. */
 export interface Tickets {
-  ticket(request: {
-    readonly domain: string;
-    /** Absolute path. */
-    readonly interpreter: string;
-    /** The program's, whole. */
-    readonly env: Readonly<Record<string, string>>;
-  }): { readonly socket: string; readonly ticket: string } | { readonly why: string };
+  ticket(request: ForkRequest): { readonly socket: string; readonly ticket: string } | { readonly why: string };
 }
 
 export interface LaunchOptions {

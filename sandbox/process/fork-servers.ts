@@ -13,20 +13,11 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
+import type { ForkKind, ForkRequest } from '../../src/model/fork.ts';
 import { readProc, residentBytes } from '../proc.ts';
-import { ForkGroup, type ForkKind, type Habits, type Member } from './fork-group.ts';
+import { ForkGroup, type Habits, type Member } from './fork-group.ts';
 import type { ForkServer } from './fork-server.ts';
 import { chainOf, type Tier } from './tier.ts';
-
-/** What is asked for: to run a program of an interpreter. */
-export interface ForkRequest {
-  /** Who trusts whom. */
-  readonly domain: string;
-  /** Absolute path. */
-  readonly interpreter: string;
-  /** The program's, whole. */
-  readonly env: Readonly<Record<string, string>>;
-}
 
 export interface ForkServersOptions {
   /** Absolute path of the program by which an interpreter becomes a server. */
