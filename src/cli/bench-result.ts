@@ -14,7 +14,7 @@ const formVersion = 1;
 
 export interface BenchTarget {
   readonly kind: 'run' | 'trigger' | 'fn';
-  /** The words of the program, the name of a deployment, or that and a path. */
+  /** The words of the program, or the name of the deployment. */
   readonly name: string;
   /** How it was reached. */
   readonly by: string;
