@@ -96,14 +96,14 @@ class ForkedJob {
 
   #hearServer(server: ForkServer, order: RunOrder, connections: Connections, enforcement: Enforcement | undefined): void {
     connections.hear(this.#sink);
-    let hasEnded: ((outcome: Outcome, end?: ForkEnd) => void) | undefined;
+    let end: ((outcome: Outcome, told?: ForkEnd) => void) | undefined;
     server.run(order, {
       started: (pid) => {
-        hasEnded = this.#run(pid, connections, enforcement);
+        end = this.#run(pid, connections, enforcement);
       },
       refused: (why) => this.#spawn(why, connections, enforcement),
-      ended: (end) => hasEnded?.(ownOutcome(end), end),
-      lost: () => hasEnded?.(lost),
+      ended: (told) => end?.(ownOutcome(told), told),
+      lost: () => end?.(lost),
     });
   }
 
