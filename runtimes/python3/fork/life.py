@@ -2,7 +2,7 @@
 The life of a program: its file as `__main__`, and its end, as Py_RunMain and Py_FinalizeEx of CPython have it.
 
 To finalize a forked interpreter touches nearly every object of its parent, and with that copies nearly every page: 10 ms of
-CPU with the modules of a web client loaded, where all else of a run takes 2. So the process ends without it when nothing of
+CPU with the modules of a web client loaded, where all else of a run takes 4. So the process ends without it when nothing of
 it could show: threads, functions registered for the end and streams had their turn, and what the program made holds nothing
 with a finalizer but files, which are closed with all else of its own. Otherwise (a daemon thread runs, a stream cannot be
 flushed, an object has a `__del__`, a generator waits at a `yield`, something of the program hangs on a module that the
