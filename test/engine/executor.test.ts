@@ -257,8 +257,7 @@ describe('a submission', () => {
       await executor.wait(one.id, longMs);
       const { workload } = programs.runs[0] ?? assert.fail();
       const folder = scratch.path(`work/${deployment.id}/7`);
-      const revision = `${deployment.id} 7 ${bundle} main.sh bash`;
-      assert.deepEqual(workload.program, { folder, entrypoint: 'main.sh', runtime: 'bash', revision });
+      assert.deepEqual(workload.program, { folder, entrypoint: 'main.sh', runtime: 'bash' });
       assert.equal(workload.cwd, folder);
       assert.deepEqual(readdirSync(folder), ['main.sh'], 'the folder of a revision stays');
       assert.deepEqual(workload.args, ['--all', 'now']);

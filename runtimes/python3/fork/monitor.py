@@ -6,8 +6,8 @@ signals on, tells how the program ended, and ends the tree: when the launcher or
 ended by a signal or after one that asks for the end, and always after a recorded run. What a program in the foreground
 leaves behind when it ends by itself goes on, as under the bare interpreter.
 
-After a run that left nothing behind it waits for another one: to fork a monitor and to touch what it needs for the first time
-costs as much as all that it does. The one of a namespace ends with it.
+After a run in the foreground that left nothing behind it waits for another one: to fork a monitor and to touch what it needs for
+the first time costs as much as all that it does. That of a recorded run ends with it: the daemon ends a run's tree by its root.
 """
 import _io
 import _signal
@@ -70,7 +70,7 @@ def monitor(run, image, server, told):
         for fd in run.descriptors.values():
             os.close(fd)
         is_alone = _Watch(run, pid, own_pid, begins, server.fileno(), signals, told).follow()
-        if run.pid_namespace or not is_alone:
+        if run.is_recorded or not is_alone:
             break
         run = _next(server, signals)
     os._exit(0)

@@ -274,7 +274,7 @@ class Server:
 
     def _hand_over(self, run):
         """@return whether a monitor that is there already has it"""
-        while self._free and not run.pid_namespace:
+        while self._free and not run.is_recorded:
             free = self._free.pop()
             try:
                 send(free.pair, *run.pack())
