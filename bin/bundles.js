@@ -107,7 +107,7 @@ function distPaths({ onLoad, onResolve }, root, word) {
 /** Runs what was built: writes the help down, and V8's code for each bundle. @throws Error where it does not run */
 export async function keepCode(root, dist) {
   const home = mkdtempSync(join(tmpdir(), 'prisn-build-'));
-  const server = standIn().listen(join(home, 'prisn.sock'));
+  const server = (await standIn(dist)).listen(join(home, 'prisn.sock'));
   try {
     await once(server, 'listening');
     writeFileSync(join(home, 'daemon.json'), JSON.stringify(await recordOf(root, dist, home)));
@@ -143,7 +143,8 @@ async function run(dist, word, lines, env) {
 }
 
 /** A server that has one execution, which has ended, and one deployment. */
-function standIn() {
+async function standIn(dist) {
+  const { encodeFrame, frameTypes, runProtocol } = await import(join(dist, 'src/base/frames.js'));
   const time = new Date().toISOString();
   const execution = {
     id: 'exec-1',
@@ -173,14 +174,11 @@ function standIn() {
     return response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
   });
   return server.on('upgrade', (_, socket) => {
-    const frame = (type, text) => {
-      const head = Buffer.alloc(5, type);
-      head.writeUInt32BE(text.length, 1);
-      return Buffer.concat([head, Buffer.from(text)]);
-    };
     socket.on('error', () => {});
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: prisn-run\r\n\r\n');
-    socket.end(Buffer.concat([frame('1', 'hello\n'), frame('E', '{"reason":"exit","exitCode":0}')]));
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${runProtocol}\r\n\r\n`);
+    const outcome = { reason: 'exit', exitCode: 0 };
+    socket.write(encodeFrame(frameTypes.stdout, 'hello\n'));
+    socket.end(encodeFrame(frameTypes.end, JSON.stringify(outcome)));
   });
 }
 

@@ -21,21 +21,16 @@ import { runVariables } from '../sandbox/process/launch.ts';
 import { messageOf, PrisnError } from './base/error.ts';
 import { ownIdentity } from './base/identity.ts';
 import { wantsColors } from './base/terminal.ts';
-import { placeOf } from './model/foreground-run.ts';
+import type { ForkRequest } from './model/fork.ts';
+import { foregroundDomain, placeOf } from './model/foreground-run.ts';
 import type { LaunchRequest, LaunchWay } from './model/launch.ts';
-import { envKeyForm } from './model/name.ts';
+import { isEnvKey } from './model/name.ts';
 import type { Detection } from './model/runtime.ts';
 import { startsThisNode } from './stub-node.ts';
 
 /** What is needed of the fork servers. */
 export interface Tickets {
-  ticket(request: {
-    readonly domain: string;
-    /** Absolute path. */
-    readonly interpreter: string;
-    /** The program's, whole. */
-    readonly env: Readonly<Record<string, string>>;
-  }): { readonly socket: string; readonly ticket: string } | { readonly why: string };
+  ticket(request: ForkRequest): { readonly socket: string; readonly ticket: string } | { readonly why: string };
 }
 
 export interface LaunchOptions {
@@ -48,8 +43,6 @@ export interface LaunchOptions {
 
 /** More than this is read by its own run. */
 const maxSourceBytes = 4 * 2 ** 20;
-
-const forkDomain = 'foreground';
 
 export class Launches {
   readonly #root: string;
@@ -99,7 +92,7 @@ export class Launches {
     const [name = '', ...rest] = command.args;
     if (rest.length !== args.length) return declined('its first line has options for the interpreter');
     const whole = { ...env, ...command.env };
-    const found = this.#tickets.ticket({ domain: forkDomain, interpreter: command.file, env: whole });
+    const found = this.#tickets.ticket({ domain: foregroundDomain, interpreter: command.file, env: whole });
     if ('why' in found) return declined(found.why);
     const top = { ...set, ...command.env, ...runVariables(whole, `run-${found.ticket}`) };
     return { kind: 'fork', ...found, file: name, directory: workdir ?? '', env: top };
@@ -149,12 +142,10 @@ function askedFor({ options, env, cwd }: LaunchRequest): Asked {
   return { runtime, input, workdir: directory, verbose: valuesOf('verbose').length > 0, set, env: { ...env, ...set } };
 }
 
-const envKey = new RegExp(envKeyForm);
-
 function assignment(word: string): [string, string] {
   const equals = word.indexOf('=');
   const name = word.slice(0, Math.max(0, equals));
-  if (!envKey.test(name)) throw new PrisnError('usage', `--env: '${word}' is not KEY=VALUE`);
+  if (!isEnvKey(name)) throw new PrisnError('usage', `--env: '${word}' is not KEY=VALUE`);
   return [name, word.slice(equals + 1)];
 }
 

@@ -59,6 +59,7 @@ type Way =
   | { readonly kind: 'process'; readonly resolved: Resolved; readonly detection: Detection; readonly typescript: boolean };
 
 interface Job {
+  readonly hasSecrets: boolean;
   readonly detection: Detection;
   readonly task: ProcessTask;
   readonly domain: string;
@@ -189,10 +190,14 @@ class LocalWorkloads implements Workloads {
   }
 
   /** From a fork server where one is ready, else by a spawn, and why. */
-  #startJob({ detection, task, domain, sink, stdin }: Job): JobRunning {
+  #startJob({ detection, task, domain, hasSecrets, sink, stdin }: Job): JobRunning {
     const options = { tier: probeTier(), ...(stdin && { stdin }) };
     if (!this.#forks || !canFork(detection)) return startJob(task, sink, options);
     const onSpawn = (why: string): void => this.#log({ run: task.runId, why }, 'a program is spawned, and not forked');
+    if (hasSecrets) {
+      onSpawn('the memory of a fork server, in which each order stands for a while, is in all programs that come from it');
+      return startJob(task, sink, options);
+    }
     const found = this.#forks.serverFor({ domain, interpreter: task.file, env: task.env });
     if ('server' in found) return startForkedJob(task, sink, { ...options, server: found.server, onSpawn });
     onSpawn(found.why);
@@ -215,7 +220,8 @@ class LocalWorkloads implements Workloads {
       ...resolved,
       tier: probeTier().name,
       start: (sink) => {
-        const job = this.#startJob({ detection, task, domain: workload.domain, sink, ...(stdin && { stdin }) });
+        const { domain, hasSecrets = false } = workload;
+        const job = this.#startJob({ detection, task, domain, hasSecrets, sink, ...(stdin && { stdin }) });
         const { process } = job;
         return { exited: job.exited, stop: () => job.stop(), taken: () => {}, ...(process && { process }) };
       },

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { needs } from './machine.ts';
 import { carriersOf, childrenOf, commandOf, isAlive, until } from './processes.ts';
 import { Scratch } from './scratch.ts';
@@ -31,10 +30,11 @@ async function metric(server: Server, name: string): Promise<number> {
 
 /** Runs programs until one was forked. */
 async function warm(server: Server, env: Readonly<Record<string, string>> = {}): Promise<void> {
-  for (const deadline = Date.now() + 30_000; (await metric(server, 'prisn_fork_runs_total')) === 0; await pause(20)) {
-    assert.ok(Date.now() < deadline, server.output);
+  const isForked = async (): Promise<boolean> => {
     await run(server, 'pass', { env });
-  }
+    return (await metric(server, 'prisn_fork_runs_total')) > 0;
+  };
+  await until('a forked run', isForked, 30_000);
 }
 
 const forkServersOf = (server: Server): number[] =>
@@ -135,8 +135,7 @@ time.sleep(1000)`;
     ]) {
       const server = await Server.start(context, { flags });
       for (let i = 0; i < 3; i++) await run(server, 'pass');
-      for (const deadline = Date.now() + 20_000; (await metric(server, 'prisn_fork_servers')) > 0; await pause(20))
-        assert.ok(Date.now() < deadline, 'they stay');
+      await until('all are gone', async () => (await metric(server, 'prisn_fork_servers')) === 0, 20_000);
       await server.stop();
     }
   });

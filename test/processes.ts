@@ -83,8 +83,8 @@ export function membersOf(session: number): number[] {
 }
 
 /** Polls for what no event announces. @throws when it is not so in time */
-export async function until(what: string, condition: () => boolean, withinMs = 10_000): Promise<void> {
-  for (const deadline = performance.now() + withinMs; !condition(); await delay(5)) {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+  for (const deadline = performance.now() + withinMs; !(await condition()); await delay(5)) {
     if (performance.now() > deadline) throw new Error(`waited in vain for: ${what}`);
   }
 }

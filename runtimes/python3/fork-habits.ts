@@ -5,19 +5,12 @@
  * A module is worth it when two runs imported it, and is forgotten when no run did for a week, as its server has it from
  * then on and nobody sees any more who imports it.
  */
+import type { ForkKind } from '../../src/model/fork.ts';
 import { replaceFile, readOwn } from '../kept-file.ts';
 import { forkKey } from './fork-key.ts';
 
-/** Runs of one kind: see `sandbox/process/fork-group.ts`. */
-export interface ProgramKind {
-  readonly way: 'foreground' | 'recorded';
-  readonly domain: string;
-  readonly interpreter: string;
-  readonly env: Readonly<Record<string, string>>;
-}
-
 interface Habit {
-  readonly kind: ProgramKind;
+  readonly kind: ForkKind;
   /** Runs, of which a day halves the weight. */
   weight: number;
   /** ms since 1970. */
@@ -50,14 +43,14 @@ export class ForkHabits {
     for (const habit of read(path)) this.#habits.set(idOf(habit.kind), habit);
   }
 
-  asked(kind: ProgramKind): void {
+  asked(kind: ForkKind): void {
     const habit = this.#habitOf(kind);
     habit.weight = weightAt(habit, this.#now()) + 1;
     habit.askedAt = this.#now();
     this.#saveLater();
   }
 
-  imported(kind: ProgramKind, names: readonly string[]): void {
+  imported(kind: ForkKind, names: readonly string[]): void {
     const { modules } = this.#habitOf(kind);
     for (const name of names) {
       const known = modules.get(name);
@@ -70,7 +63,7 @@ export class ForkHabits {
   }
 
   /** Names of modules, the most frequent first and else in the order in which they were imported. */
-  preloads(kind: ProgramKind): readonly string[] {
+  preloads(kind: ForkKind): readonly string[] {
     const since = this.#now() - moduleMs;
     return [...(this.#habits.get(idOf(kind))?.modules ?? [])]
       .filter(([, { count, seenAt }]) => count >= leastCount && seenAt > since)
@@ -80,7 +73,7 @@ export class ForkHabits {
   }
 
   /** Those that ran often of late, the most frequent first. */
-  frequent(): readonly ProgramKind[] {
+  frequent(): readonly ForkKind[] {
     return this.#byWeight()
       .filter((habit) => weightAt(habit, this.#now()) >= oftenWeight)
       .map(({ kind }) => kind);
@@ -104,7 +97,7 @@ export class ForkHabits {
     this.#saving ??= setTimeout(() => this.save(), saveAfterMs).unref();
   }
 
-  #habitOf(kind: ProgramKind): Habit {
+  #habitOf(kind: ForkKind): Habit {
     const id = idOf(kind);
     const known = this.#habits.get(id);
     if (known) return known;
@@ -121,7 +114,7 @@ export class ForkHabits {
   }
 }
 
-function idOf({ way, domain, interpreter, env }: ProgramKind): string {
+function idOf({ way, domain, interpreter, env }: ForkKind): string {
   return JSON.stringify([way, domain, interpreter, env]);
 }
 
@@ -129,7 +122,7 @@ function weightAt({ weight, askedAt }: Habit, now: number): number {
   return weight * 2 ** (-Math.max(0, now - askedAt) / dayMs);
 }
 
-function isPlain({ env }: ProgramKind): boolean {
+function isPlain({ env }: ForkKind): boolean {
   const key = forkKey(env);
   return 'env' in key && key.isPlain;
 }

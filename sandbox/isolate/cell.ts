@@ -9,6 +9,7 @@
  * or keeps for long (memory of WebAssembly) marks the room as spoiled, and the isolate ends with its program.
  */
 import ivm from 'isolated-vm';
+import { Recent } from '../../src/base/recent.ts';
 import { type GuestFunction, entryOf } from './engine.ts';
 import { hostFunctions, type Host, type Start } from './guest/host.ts';
 import type { Prelude } from './prelude.ts';
@@ -22,8 +23,8 @@ export class Cell {
   readonly heapBytes: number;
   /** How many rooms it has had. */
   rooms = 0;
-  /** Programs of which V8 still has compiled code, unless it was short of memory since; the newest at the end. */
-  readonly #compiled = new Set<string>();
+  /** Programs of which V8 still has compiled code, unless it was short of memory since. */
+  readonly #compiled = new Recent<string, true>(maxCompiled);
 
   /** @param heapBytes limit of the heap */
   constructor({ code, cachedData, snapshot }: Prelude, heapBytes: number) {
@@ -45,12 +46,7 @@ export class Cell {
 
   /** @param revision of the program that is compiled in it next */
   note(revision: string): void {
-    this.#compiled.delete(revision);
-    this.#compiled.add(revision);
-    for (const oldest of this.#compiled) {
-      if (this.#compiled.size <= maxCompiled) return;
-      this.#compiled.delete(oldest);
-    }
+    this.#compiled.set(revision, true);
   }
 
   knows(revision: string): boolean {

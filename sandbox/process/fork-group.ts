@@ -8,18 +8,8 @@
  *
  * Servers that fail, or are lost soon, are tried again after a pause that doubles.
  */
+import type { ForkKind } from '../../src/model/fork.ts';
 import { ForkServer } from './fork-server.ts';
-
-/** Runs that one server can have. */
-export interface ForkKind {
-  /** In the foreground a program is its caller's own, without what stands around a recorded one. */
-  readonly way: 'foreground' | 'recorded';
-  readonly domain: string;
-  /** Absolute path. */
-  readonly interpreter: string;
-  /** The variables that act before a program does. */
-  readonly env: Readonly<Record<string, string>>;
-}
 
 /** What runs do, kept over restarts of the daemon. */
 export interface Habits {

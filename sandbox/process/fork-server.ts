@@ -14,6 +14,7 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
+import { Recent } from '../../src/base/recent.ts';
 import { type ForkEnd, type FromForkServer, longestLine, parseMessage, type ToForkServer } from './fork-protocol.ts';
 
 /** A recorded run, as it is told to a server. */
@@ -81,7 +82,7 @@ export class ForkServer {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #runs = new Map<string, Run>();
   /** Those that it had last. */
-  readonly #past = new Set<string>();
+  readonly #past = new Recent<string, true>(mostPast);
   readonly #gone = Promise.withResolvers<void>();
   #state: State = 'starting';
   #socket = '';
@@ -199,11 +200,7 @@ export class ForkServer {
   #remove(id: string): void {
     clearTimeout(this.#runs.get(id)?.clock);
     this.#runs.delete(id);
-    this.#past.add(id);
-    for (const oldest of this.#past) {
-      if (this.#past.size <= mostPast) break;
-      this.#past.delete(oldest);
-    }
+    this.#past.set(id, true);
     if (this.#runs.size > 0) return;
     this.#options.onIdle();
     if (this.#state === 'leaving') void this.close();

@@ -13,20 +13,11 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
+import type { ForkKind, ForkRequest } from '../../src/model/fork.ts';
 import { readProc, residentBytes } from '../proc.ts';
-import { ForkGroup, type ForkKind, type Habits, type Member } from './fork-group.ts';
+import { ForkGroup, type Habits, type Member } from './fork-group.ts';
 import type { ForkServer } from './fork-server.ts';
 import { chainOf, type Tier } from './tier.ts';
-
-/** What is asked for: to run a program of an interpreter. */
-export interface ForkRequest {
-  /** Who trusts whom. */
-  readonly domain: string;
-  /** Absolute path. */
-  readonly interpreter: string;
-  /** The program's, whole. */
-  readonly env: Readonly<Record<string, string>>;
-}
 
 export interface ForkServersOptions {
   /** Absolute path of the program by which an interpreter becomes a server. */
@@ -158,14 +149,14 @@ export class ForkServers {
     const { script, habits, maxBytes, maxRuns = 10_000, maxAgeMs = 3_600_000, tier, log } = this.#options;
     // A recorded run can gain no privileges and ends with the daemon; in the foreground it is as its caller is.
     const before = way === 'recorded' ? chainOf({ ...tier(), pidNamespace: false }, env).command : [];
-    const isScript = readHead(interpreter) === '#!';
+    const startsAnother = isScript(interpreter);
     const group: ForkGroup = new ForkGroup(kind, {
       command: [...before, interpreter, script],
       habits,
       maxBytes: maxBytes / 2,
       maxRuns,
       maxAgeMs,
-      refusal: () => (isScript ? 'its interpreter is a script, which may set variables' : this.#refusal(group)),
+      refusal: () => (startsAnother ? 'its interpreter is a script, which may set variables' : this.#refusal(group)),
       log: (message) => log({ interpreter, domain }, message),
     });
     this.#groups.set(id, group);
@@ -240,16 +231,18 @@ function stampOf(interpreter: string): string {
   }
 }
 
-/** The first two bytes of a file. */
-function readHead(path: string): string {
+/** Whether the kernel starts another program for it; of one that cannot be read nobody knows. */
+function isScript(path: string): boolean {
+  let fd: number | undefined;
   try {
-    const fd = openSync(path, 'r');
+    fd = openSync(path, 'r');
     const bytes = Buffer.alloc(2);
     readSync(fd, bytes, 0, 2, 0);
-    closeSync(fd);
-    return bytes.toString('latin1');
+    return bytes.toString('latin1') === '#!';
   } catch {
-    return '';
+    return false;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 

@@ -1,8 +1,7 @@
 /** `KEY=VALUE` of flags and of files. */
 import { readFileSync } from 'node:fs';
 import { errnoOf, messageOf, PrisnError } from '../base/error.ts';
-
-const variable = /^[A-Za-z_][A-Za-z0-9_]*$/;
+import { isEnvKey } from '../model/name.ts';
 
 /**
  * The variables of `-e`, later ones winning.
@@ -17,7 +16,7 @@ export function variables(words: readonly string[], removable = false): Record<s
     const equals = word.indexOf('=');
     const key = equals < 0 ? word.replace(/-$/, '') : word.slice(0, equals);
     const removes = removable && equals < 0 && word.endsWith('-');
-    if (!variable.test(key) || (equals < 0 && !removes))
+    if (!isEnvKey(key) || (equals < 0 && !removes))
       throw new PrisnError(
         'usage',
         `--env: '${word}' is not KEY=VALUE with a key of letters, digits and _; such as -e GREETING=hello${

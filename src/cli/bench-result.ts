@@ -14,7 +14,7 @@ const formVersion = 1;
 
 export interface BenchTarget {
   readonly kind: 'run' | 'trigger' | 'fn';
-  /** The words of the program, the name of a deployment, or that and a path. */
+  /** The words of the program, or the name of the deployment. */
   readonly name: string;
   /** How it was reached. */
   readonly by: string;
@@ -70,22 +70,14 @@ export interface Names {
   readonly control: string;
 }
 
-export function resultOf(
-  names: Names,
-  { load }: Plan,
-  measurement: Measurement,
-  startedAt: Date,
-  interrupted: boolean,
-): BenchResult {
+export function resultOf(names: Names, plan: Plan, measurement: Measurement, startedAt: Date, interrupted: boolean): BenchResult {
   const { target, baseline, control, memory, generatorCores } = measurement;
-  const isOpen = 'perSecond' in load;
+  const isOpen = 'perSecond' in plan.load;
   return {
     prisn_bench: formVersion,
     kind: names.target.kind,
     by: names.target.by,
-    load: isOpen
-      ? { loop: 'open', rate_per_s: load.perSecond, concurrency: load.atMost }
-      : { loop: 'closed', concurrency: load.clients },
+    load: loadOf(plan),
     machine: machineHere(),
     started_at: startedAt.toISOString(),
     elapsed_ms: Math.round(measurement.elapsedMs),
@@ -100,6 +92,13 @@ export function resultOf(
     },
     comparisons: [],
   };
+}
+
+/** Both of a result and of what is going to be measured: `--compare` takes none but equal ones. */
+export function loadOf({ load }: Plan): BenchResult['load'] {
+  return 'perSecond' in load
+    ? { loop: 'open', rate_per_s: load.perSecond, concurrency: load.atMost }
+    : { loop: 'closed', concurrency: load.clients };
 }
 
 function sideOf(name: string, recording: Recording): SideResult {

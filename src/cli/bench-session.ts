@@ -4,11 +4,11 @@ import { messageOf } from '../base/error.ts';
 import { exitCodeOfSignal, exitCodes } from '../base/exit-codes.ts';
 import { isTerminal } from '../base/terminal.ts';
 import { formatMs } from '../load/chart.ts';
-import { Measurement, type Plan, type Subject } from '../load/measurement.ts';
+import { Measurement, type Subject } from '../load/measurement.ts';
 import { compareWithBaseline, compareWithEarlier, type Comparison } from './bench-compare.ts';
 import { type BenchDefaults, type BenchOptions, planOf } from './bench-options.ts';
 import { reportedBars, reportText } from './bench-report.ts';
-import { type BenchResult, type BenchTarget, type Names, readResult, resultOf } from './bench-result.ts';
+import { type BenchResult, type BenchTarget, loadOf, type Names, readResult, resultOf } from './bench-result.ts';
 import { structured, write } from './output.ts';
 import { say } from './say.ts';
 
@@ -65,12 +65,6 @@ function comparisonsOf(result: BenchResult, before: BenchResult | undefined, fil
     ...(result.baseline ? [compareWithBaseline(result, result.baseline)] : []),
     ...(before ? [compareWithEarlier(result, before, file)] : []),
   ];
-}
-
-function loadOf({ load }: Plan): BenchResult['load'] {
-  return 'perSecond' in load
-    ? { loop: 'open', rate_per_s: load.perSecond, concurrency: load.atMost }
-    : { loop: 'closed', concurrency: load.clients };
 }
 
 /** @returns whether it is kept where that was asked for */

@@ -1,5 +1,5 @@
 /** Has the server give memory back when it has had nothing to do for some seconds. */
-import { giveMemoryBack, QuietWatch } from '../base/give-back.ts';
+import { giveMemoryBack } from '../base/give-back.ts';
 
 export interface QuietOptions {
   /** Whether something runs, or waits. */
@@ -10,16 +10,21 @@ export interface QuietOptions {
 
 const lookMs = 5000;
 
-/** @returns what ends the watch */
+/**
+ * Memory is given back once, 5 to 10 s after the last that was to be done: at the first look that finds nothing busy and no
+ * request since the look before, which found nothing busy either.
+ * @returns what ends the watch
+ */
 export function trimWhenQuiet({ isBusy, requests }: QuietOptions): () => void {
-  const quiet = new QuietWatch(lookMs, giveMemoryBack);
-  let seen = -1;
+  /** Nothing while something is busy. */
+  let seen: number | undefined;
+  let isGivenBack = false;
   const timer = setInterval(() => {
-    if (requests() !== seen || isBusy()) quiet.touch();
-    seen = requests();
+    const idleAt = isBusy() ? undefined : requests();
+    const isQuiet = idleAt !== undefined && idleAt === seen;
+    seen = idleAt;
+    if (isQuiet && !isGivenBack) giveMemoryBack();
+    isGivenBack = isQuiet;
   }, lookMs).unref();
-  return () => {
-    clearInterval(timer);
-    quiet.end();
-  };
+  return () => clearInterval(timer);
 }

@@ -187,6 +187,7 @@ export class Attempts {
       cwd,
       ...inputsOf(live, spec),
       reuse: spec.reuse,
+      hasSecrets: secrets && true,
       limits: limitsOf(spec),
     });
     const hidden = secrets && mask(secrets.values);

@@ -54,6 +54,8 @@ export interface Workload {
   readonly request?: FunctionRequest;
   /** Keeps its context for the next workload of the same program and surroundings. Only with a `revision`, and in isolates. */
   readonly reuse?: boolean;
+  /** Whether secrets are in its environment: then no process that others come from may see it. */
+  readonly hasSecrets?: boolean;
   readonly limits: Limits;
 }
 

@@ -5,7 +5,6 @@
 
 export interface Reply {
   readonly status: number;
-  readonly head: string;
   readonly body: Buffer;
   /** Whether the connection can take another request. */
   readonly isKept: boolean;
@@ -18,7 +17,7 @@ const nothing = Buffer.alloc(0);
 export class ReplyReader {
   /** Bytes that have come and not been read. */
   #rest: Buffer = nothing;
-  #head: { readonly status: number; readonly text: string; readonly isKept: boolean } | undefined;
+  #head: { readonly status: number; readonly isKept: boolean } | undefined;
   /** Of the body or the chunk: what is still to come; endless where the end of the connection is the end. */
   #missing = 0;
   #isChunked = false;
@@ -54,7 +53,7 @@ export class ReplyReader {
     const hasBody = status !== 204 && status !== 304;
     this.#missing = !hasBody || this.#isChunked ? 0 : length === undefined ? Number.POSITIVE_INFINITY : Number(length);
     const isKept = text.startsWith('HTTP/1.1') && !/^connection:.*\bclose\b/im.test(text);
-    this.#head = { status, text, isKept: isKept && this.#missing !== Number.POSITIVE_INFINITY };
+    this.#head = { status, isKept: isKept && this.#missing !== Number.POSITIVE_INFINITY };
   }
 
   #readBody(): Reply | undefined {
@@ -93,13 +92,13 @@ export class ReplyReader {
   }
 
   #finish(): Reply {
-    const { status = 0, text = '', isKept = false } = this.#head ?? {};
+    const { status = 0, isKept = false } = this.#head ?? {};
     const body = this.#parts.length === 1 ? (this.#parts[0] ?? nothing) : Buffer.concat(this.#parts);
     this.#head = undefined;
     this.#missing = 0;
     this.#isLast = false;
     this.#parts = [];
-    return { status, head: text, body, isKept };
+    return { status, body, isKept };
   }
 
   /** Takes what stands before a mark, and the mark. */

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { statFields } from '../base/process-id.ts';
 
-/** USER_HZ, the same on all architectures that Node runs on. */
+/** proc(5): USER_HZ, the same on all architectures that Node runs on. */
 const msPerTick = 10;
 
 export interface TreeMemory {
@@ -19,6 +19,12 @@ export interface TreeMemory {
 export function treeCpuMs(root: number): number {
   // Fields 14 to 17, of which `statFields` has no first two.
   return membersOf(root).reduce((sum, { fields }) => sum + ticks(fields.slice(11, 15)) * msPerTick, 0);
+}
+
+/** CPU time of the children of a process that have ended and were waited for, ms; they and what they have waited for. */
+export function childrenCpuMs(pid: number): number {
+  // Fields 16 and 17.
+  return ticks(statFields(pid).slice(13, 15)) * msPerTick;
 }
 
 /** @param own false leaves the root out. @returns undefined where nothing is there, or nothing is known */

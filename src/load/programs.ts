@@ -7,9 +7,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
-import { statFields } from '../base/process-id.ts';
 import { PrisnError } from '../base/error.ts';
 import type { Call } from './call.ts';
+import { childrenCpuMs } from './process-tree.ts';
 
 /** The decimal separator of EPOCHREALTIME is the locale's. `-p` keeps files named by the environment out. */
 const timer = `
@@ -24,8 +24,6 @@ done`;
 const keptBytes = 4096;
 /** Of a program that was asked to end. */
 const patienceMs = 2000;
-/** proc(5): USER_HZ, the same on all architectures that Node runs on. */
-const msPerTick = 10;
 
 export class Programs {
   readonly #argv: readonly string[];
@@ -45,7 +43,7 @@ export class Programs {
 
   /** Of all runs that have ended, user and system; they and what they have waited for. */
   cpuMs(): number {
-    return this.#timers.reduce((sum, { pid }) => sum + cpuOfChildren(pid), 0);
+    return this.#timers.reduce((sum, { pid }) => sum + childrenCpuMs(pid), 0);
   }
 
   /** The process below which a client's runs are, once it has made one. */
@@ -128,12 +126,6 @@ class Timer {
       process.kill(-this.pid, signal);
     } catch {}
   }
-}
-
-/** Fields 16 and 17 of /proc/PID/stat: user and system time of children that were waited for. */
-function cpuOfChildren(pid: number): number {
-  const fields = statFields(pid);
-  return (Number(fields[13] ?? 0) + Number(fields[14] ?? 0)) * msPerTick;
 }
 
 /** @throws PrisnError `unsupported` */

@@ -42,6 +42,9 @@ export function nodeOf({ version, execPath }: { readonly version: string; readon
 /** The most of standard input that is handed on, bytes. */
 export const maxInputBytes = 64 * 2 ** 20;
 
+/** The trust domain of foreground runs: all of them are programs of the daemon's own user. */
+export const foregroundDomain = 'foreground';
+
 /** The reason in a frame `refused`. */
 export interface Refusal {
   readonly why: string;

@@ -29,10 +29,15 @@ export function isDeploymentId(text: string): boolean {
   return text.startsWith('dep-');
 }
 
+/** Whether a variable can be called so. */
+export function isEnvKey(text: string): boolean {
+  return envKey.test(text);
+}
+
 /** @throws PrisnError `usage` */
 export function checkEnvKeys(env: Readonly<Record<string, string>>, field: string): void {
   for (const [key, value] of Object.entries(env)) {
-    if (!envKey.test(key))
+    if (!isEnvKey(key))
       throw new PrisnError(
         'usage',
         `${field}: ${shown(key)} is not the name of a variable; letters, digits and _, no digit first`,

@@ -85,18 +85,17 @@ test('what is written to both streams keeps its order in a file that takes both'
 });
 
 test('-v says on stderr, line by line, what is run, how and why', async () => {
-  const explained = async (...words: string[]) => {
-    const result = await prisn(['run', '-v', ...words]);
-    const [launcher, ...lines] = result.stderr.split('\n');
-    assert.match(launcher ?? '', /^prisn: (?:not by the launcher, since|there is no launcher: ) ?\S/);
-    return { ...result, stderr: lines.join('\n') };
+  const said = async (words: readonly string[]) => {
+    const { stdout, stderr } = await prisn(words);
+    // Where there is a launcher, it says first why it is not the one that runs it.
+    return { stdout, stderr: stderr.replace(/^prisn: not by the launcher, since no daemon is there\n/, '') };
   };
-  const isolate = await explained(file('plain.js', '1'));
+  const isolate = await said(['run', '-v', file('plain.js', '1')]);
   assert.match(isolate.stderr, /^prisn: javascript \(extension \.js\): isolate\n$/);
-  const node = await explained(file('needs-node.js', "console.log(require('os').EOL.length)"));
+  const node = await said(['run', '-v', file('needs-node.js', "console.log(require('os').EOL.length)")]);
   assert.match(node.stderr, /^prisn: node and not an isolate, since .*require.*\nprisn: node \(.*\): \//);
   assert.equal(node.stdout, '1\n');
-  const python = await explained(file('plain.py', '1'));
+  const python = await said(['run', '-v', file('plain.py', '1')]);
   assert.match(python.stderr, /^prisn: python3 \(extension \.py\): \/\S+ \(\w+\)\n$/);
 });
 

@@ -35,6 +35,11 @@ class Image:
         installed = [folder for folder in path if folder not in own and folder.endswith(('site-packages', 'dist-packages'))]
         self.folders = [f'{folder}/' for folder in (self._library, *installed)]
         self._started = set(sys.modules)
+        self._seen = set()
+        self._has_hooks = False
+        #: Whether an extension module was loaded that is none of the standard library's.
+        self.has_libraries = False
+        self.version = 0
         self.freeze()
 
     def freeze(self):
@@ -42,8 +47,27 @@ class Image:
         self.modules = dict(sys.modules)
         self._loaded = {name.partition('.')[0] for name in self.modules if name not in self._started}
         self._stamps = self._stamp()
+        self._look_for_hooks()
+        self.version += 1
         gc.collect()
         gc.freeze()
+
+    def _look_for_hooks(self):
+        """
+        What the standard library does after a fork is done for a program in another way (`program.py`): its functions touch
+        the pages of many modules. Those of other modules, where there are any, have to be called.
+        """
+        for name in self.modules.keys() - self._seen:
+            file = getattr(self.modules[name], '__file__', None)
+            if file is not None and name != '__main__' and not self.is_standard(name):
+                self.has_libraries = self.has_libraries or self.is_foreign_library(name)
+                with open(file, 'rb') as code:
+                    self._has_hooks = self._has_hooks or b'register_at_fork' in code.read()
+        self._seen |= self.modules.keys()
+
+    def fork(self):
+        """fork(2) of what is going to be a program"""
+        return os.fork() if self._has_hooks else native.fork_without_hooks()
 
     def is_installed(self, name):
         """Whether a module is of the standard library or an installed package, and not of the user's own files."""
@@ -57,6 +81,10 @@ class Image:
     def is_standard(self, name):
         file = getattr(sys.modules.get(name), '__file__', None) or ''
         return file.startswith(self.folders[0]) and not file.startswith(tuple(self.folders[1:]))
+
+    def is_foreign_library(self, name):
+        file = getattr(sys.modules[name], '__file__', None) or ''
+        return file.endswith(tuple(EXTENSION_SUFFIXES)) and not self.is_standard(name)
 
     def is_stale(self):
         """Whether what was loaded may not be what is installed any more."""

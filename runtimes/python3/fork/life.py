@@ -2,7 +2,7 @@
 The life of a program: its file as `__main__`, and its end, as Py_RunMain and Py_FinalizeEx of CPython have it.
 
 To finalize a forked interpreter touches nearly every object of its parent, and with that copies nearly every page: 10 ms of
-CPU with the modules of a web client loaded, where all else of a run takes 2. So the process ends without it when nothing of
+CPU with the modules of a web client loaded, where all else of a run takes 4. So the process ends without it when nothing of
 it could show: threads, functions registered for the end and streams had their turn, and what the program made holds nothing
 with a finalizer but files, which are closed with all else of its own. Otherwise (a daemon thread runs, a stream cannot be
 flushed, an object has a `__del__`, a generator waits at a `yield`, something of the program hangs on a module that the
@@ -30,16 +30,17 @@ _file_input = 257
 _plain = (_io.TextIOWrapper, _io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom, _io.FileIO, _io.BytesIO, _io.StringIO)
 
 
-def live(file, name, report, before, ready):
+def live(file, name, report, image, ready):
     """
     Generator of calls (see `stage`): a program, from its first line to the end of the process.
     @param file the script, a FILE*
     @param name by which `__file__` and tracebacks call it
     @param report where the names of what it imported go, a `SharedPage` or None
-    @param before the names and modules that are loaded
+    @param image of the server, with the modules that are loaded
     @param ready a descriptor that is closed as the program begins
     """
     balance_recursion()
+    before = image.modules
     filters = _warnings.filters[:]
     # Also this generator and all that was made until here is the server's: the program's own begins with its `__main__`.
     gc.freeze()
@@ -60,9 +61,13 @@ def live(file, name, report, before, ready):
     if not (interrupted or warns or _count_threads()) and _flush():
         yield from call(gc.collect)
         if not _has_finalizers(but=_plain):
+            ends_in_c = image.has_libraries or _has_libraries(image)
             yield from _end_modules(before)
             if not _has_finalizers() and _flush():
-                native.exit_process(code)
+                if ends_in_c:
+                    native.exit_process(code)
+                native.flush_c_streams()
+                os._exit(code & 0xFF)
             sys.modules.update(before)
     # The interpreter's own end. After an interrupt that nobody caught it then ends by the signal (Py_RunMain, main.c).
     if interrupted:
@@ -163,6 +168,15 @@ def loaded_since(before):
     """
     names = list(takewhile(lambda name: before.get(name) is not sys.modules[name], reversed(sys.modules)))
     return [name for name in reversed(names) if name != '__main__']
+
+
+def _has_libraries(image):
+    """
+    Whether the program may have registered a function of C for the end (atexit(3)). Of what the standard library links to,
+    libcrypto does: to give back its memory costs 1 ms, and shows nowhere.
+    """
+    names = loaded_since(image.modules)
+    return '_ctypes' in names or any(image.is_foreign_library(name) for name in names)
 
 
 def _has_finalizers(but=()):

@@ -5,6 +5,9 @@ It is the program's parent and that of its orphans (PR_SET_CHILD_SUBREAPER, or a
 signals on, tells how the program ended, and ends the tree: when the launcher or the server is gone, when the program was
 ended by a signal or after one that asks for the end, and always after a recorded run. What a program in the foreground
 leaves behind when it ends by itself goes on, as under the bare interpreter.
+
+After a run in the foreground that left nothing behind it waits for another one: to fork a monitor and to touch what it needs for
+the first time costs as much as all that it does. That of a recorded run ends with it: the daemon ends a run's tree by its root.
 """
 import _io
 import _signal
@@ -17,9 +20,12 @@ from contextlib import suppress
 from . import native, tree
 from .life import live
 from .program import prepare
+from .request import receive
+from .run import unpack
 
 _asked_to_end = {_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGHUP}
 _passed_on = {*_asked_to_end, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGWINCH, _signal.SIGTSTP, _signal.SIGCONT}
+_watched = {*_passed_on, _signal.SIGCHLD}
 _names = {
     getattr(_signal, name): name
     for name in sorted(dir(_signal), reverse=True)
@@ -29,41 +35,72 @@ _names = {
 _line_bytes = 4096
 #: How long after such a signal an end is due to it: the time that `docker stop` gives.
 _asked_seconds = 10
+#: What a process allocates and frees it gives back in part only, so a monitor is not there for ever.
+_most_runs = 256
 
 
 def monitor(run, image, server, told):
     """
-    Generator: this process's whole life, and in the fork that is the program its own (see `stage`).
-    @param server one end of a pair whose other end the server holds for as long as it lives
+    Generator: this process's whole life, which may be one run after the other, and in the fork that is a program its own
+    (see `stage`).
+    @param server a socket whose other end the server holds for as long as it lives
     @param told where lines for the daemon go
     """
     # In a namespace of pids one is told by the outer /proc who one is outside.
     own_pid = int(os.readlink('/proc/self'))
-    parent = os.getpid()
     try:
         _become_root_of_tree(run)
-        run.report = native.SharedPage() if run.is_looked_at else None
-        begins, ready = os.pipe()
-        pid = os.fork()
     except OSError as error:
         run.refuse(str(error), told)
         os._exit(0)
-    if pid == 0:
-        native.prctl(native.PR_SET_PDEATHSIG, _signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(0)
-        ready = native.duplicate(ready, max(run.descriptors) + 1)
+    parent = os.getpid()
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, _watched)
+    signals = native.open_signals(_watched)
+    for _ in range(_most_runs):
         try:
-            file, name = prepare(run, image, ready)
-        except Exception as error:
-            os.write(ready, f'{error}'.encode('utf-8', 'replace') or b'it cannot be prepared')
-            os._exit(0)
-        yield from live(file, name, run.report, image.modules, ready)
-    os.close(ready)
-    for fd in run.descriptors.values():
-        os.close(fd)
-    _Monitor(run, pid, own_pid, begins, server, told).watch()
+            run.report = native.SharedPage() if run.is_looked_at else None
+            begins, ready = os.pipe()
+            pid = image.fork()
+        except OSError as error:
+            run.refuse(str(error), told)
+            break
+        if pid == 0:
+            yield from _become_program(run, image, ready, parent)
+        os.close(ready)
+        for fd in run.descriptors.values():
+            os.close(fd)
+        is_alone = _Watch(run, pid, own_pid, begins, server.fileno(), signals, told).follow()
+        if run.is_recorded or not is_alone:
+            break
+        run = _next(server, signals)
     os._exit(0)
+
+
+def _become_program(run, image, ready, parent):
+    native.prctl(native.PR_SET_PDEATHSIG, _signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+    ready = native.duplicate(ready, max(run.descriptors) + 1)
+    try:
+        file, name = prepare(run, image, ready)
+    except Exception as error:
+        os.write(ready, f'{error}'.encode('utf-8', 'replace') or b'it cannot be prepared')
+        os._exit(0)
+    yield from live(file, name, run.report, image, ready)
+
+
+def _next(server, signals):
+    """Says that it is free. @return the next run"""
+    try:
+        server.send(b'\0')
+        data, descriptors = receive(server)
+    except (OSError, EOFError):
+        os._exit(0)
+    with suppress(BlockingIOError):
+        # Those that were sent meanwhile are not the run's.
+        while os.read(signals, 1 << 12):
+            pass
+    return unpack(data, descriptors)
 
 
 def _become_root_of_tree(run):
@@ -75,13 +112,16 @@ def _become_root_of_tree(run):
     native.mount_own_proc()
 
 
-class _Monitor:
-    def __init__(self, run, pid, own_pid, begins, server, told):
+class _Watch:
+    """One run, from the fork of its program on."""
+
+    def __init__(self, run, pid, own_pid, begins, server, signals, told):
         self._run = run
         self._pid = pid
         self._own_pid = own_pid
         #: Says why the program is refused, and is over when it begins.
         self._begins = begins
+        self._signals = signals
         self._told = told
         self._status = None
         self._refused = ''
@@ -89,28 +129,34 @@ class _Monitor:
         self._early = []
         self._asked_at = None
         self._received = run.received
-        _signal.pthread_sigmask(_signal.SIG_BLOCK, {*_passed_on, _signal.SIGCHLD})
-        self._signals = native.open_signals({*_passed_on, _signal.SIGCHLD})
+        self._cpu_us, self._max_rss_bytes = 0, 0
         self._poll = select.poll()
-        self._ready = {begins: self._on_begin, server: self._on_server, self._signals: self._on_signals}
+        self._ready = {begins: self._on_begin, server: self._on_server, signals: self._on_signals}
         if run.connection is not None:
             self._ready[run.connection] = self._on_launcher
         for fd in self._ready:
             self._poll.register(fd, select.POLLIN)
 
-    def watch(self):
+    def follow(self):
+        """@return whether no process of it is left"""
+        self._take_frames()
         self._reap()
         while self._status is None:
             for fd, _ in self._poll.poll():
                 self._ready[fd]()
+        # With it goes a circle that nobody else breaks: garbage is not collected here.
+        self._ready.clear()
         if self._begins is not None:
             self._on_begin()
         if self._refused:
             self._run.refuse(self._refused, self._told)
-            return
-        if self._run.is_recorded or os.WIFSIGNALED(self._status) or self._was_asked():
-            self._end_tree()
-        self._tell_end()
+        else:
+            if self._run.is_recorded or os.WIFSIGNALED(self._status) or self._was_asked():
+                self._end_tree()
+            self._tell_end()
+        if self._run.connection is not None:
+            os.close(self._run.connection)
+        return not self._reap()
 
     def _on_begin(self):
         self._refused = os.read(self._begins, 4096).decode('utf-8', 'replace')
@@ -137,24 +183,26 @@ class _Monitor:
         self._reap()
 
     def _on_launcher(self):
-        """Frames of a byte for the type, four for the length, and that many: `S` and the number of a signal."""
         try:
             data = os.read(self._run.connection, 4096)
         except OSError:
             data = b''
         self._received += data
+        if not data or not self._take_frames():
+            self._end_tree()
+
+    def _take_frames(self):
+        """A byte for the type, four for the length, and that many: `S` and the number of a signal. @return whether they are"""
         while len(self._received) >= 5:
             length = int.from_bytes(self._received[1:5], 'big')
             if self._received[:1] != b'S' or length > 8:
-                data = b''
-                break
+                return False
             if len(self._received) < 5 + length:
                 break
-            number, self._received = self._received[5:5 + length], self._received[5 + length:]
+            number, self._received = self._received[5 : 5 + length], self._received[5 + length :]
             if number.isdigit() and int(number) in _passed_on:
                 self._pass_on(int(number))
-        if not data:
-            self._end_tree()
+        return True
 
     def _pass_on(self, number):
         if self._early is not None:
@@ -184,36 +232,37 @@ class _Monitor:
 
     def _reap(self):
         """@return whether any child is left"""
-        with suppress(ChildProcessError):
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    return True
-                self._note(pid, status)
-        return False
+        pid = self._take_one(os.WNOHANG)
+        while pid > 0:
+            pid = self._take_one(os.WNOHANG)
+        return pid == 0
 
-    def _note(self, pid, status):
+    def _take_one(self, options):
+        """Waits for a child. @return its pid, 0 where none has ended, -1 where there is none"""
+        pid, status, cpu_us, max_rss_bytes = native.wait(options)
+        if pid > 0:
+            self._cpu_us += cpu_us
+            self._max_rss_bytes = max(self._max_rss_bytes, max_rss_bytes)
         if pid == self._pid:
             self._status = status
+        return pid
 
     def _end_tree(self):
         while self._reap():
             tree.end(os.getpid())
-            with suppress(ChildProcessError):
-                self._note(*os.waitpid(-1, 0))
+            self._take_one(0)
 
     def _tell_end(self):
         is_signal = os.WIFSIGNALED(self._status)
         number = os.WTERMSIG(self._status) if is_signal else os.WEXITSTATUS(self._status)
-        cpu_ms, max_rss_bytes = native.usage_of_children()
         facts = {
             'code': None if is_signal else number,
             'signal': _names.get(number, f'SIG{number}') if is_signal else None,
-            'cpu_ms': cpu_ms,
-            'max_rss_bytes': max_rss_bytes,
+            'cpu_ms': self._cpu_us // 1000,
+            'max_rss_bytes': self._max_rss_bytes,
         }
         if self._run.report is not None:
-            facts['imports'] = list(_module_names(self._run.report.read()))
+            facts['imports'] = list(_module_names(self._run.report.take()))
         self._run.tell(self._told, b'E', b'%s %d' % (b'signal' if is_signal else b'exit', number), 'ended', **facts)
 
 

@@ -155,11 +155,15 @@ def fork_without_hooks():
     return _check(_libc.fork())
 
 
-def usage_of_children():
-    """getrusage(2) of those that ended and were waited for. @return CPU time in ms, largest resident set in bytes"""
-    usage = _Usage()
-    _libc.getrusage(-1, usage)
-    return (usage[0] + usage[2]) * 1000 + (usage[1] + usage[3]) // 1000, usage[4] * 1024
+def wait(options):
+    """
+    wait4(2) for any child.
+    @return its pid (0: none has ended, -1: there is none), status, CPU time in µs, largest resident set in bytes; the last two
+        with those that it waited for itself
+    """
+    status, usage = ctypes.c_int(), _Usage()
+    pid = _libc.wait4(-1, ctypes.byref(status), options, usage)
+    return pid, status.value, (usage[0] + usage[2]) * 1000000 + usage[1] + usage[3], usage[4] * 1024
 
 
 class SharedPage:
@@ -173,8 +177,11 @@ class SharedPage:
     def write(self, data):
         ctypes.memmove(self._at, data + b'\0', min(len(data) + 1, self.SIZE - 1))
 
-    def read(self):
-        return ctypes.string_at(self._at, self.SIZE - 1).split(b'\0', 1)[0]
+    def take(self):
+        """@return what was written. The memory is gone afterwards"""
+        data = ctypes.string_at(self._at, self.SIZE - 1).split(b'\0', 1)[0]
+        _libc.munmap(ctypes.c_void_p(self._at), ctypes.c_size_t(self.SIZE))
+        return data
 
 
 class _MemoryMap(ctypes.Structure):

@@ -39,6 +39,7 @@ def prepare(run, image, ready):
     @return the script as a FILE*, and its name
     @raise Refused, OSError, ValueError where something cannot be had as it would be after a start
     """
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
     os.setsid()
     os.fchdir(run.cwd) if isinstance(run.cwd, int) else os.chdir(run.cwd)
     for folder in run.cgroups:
@@ -148,11 +149,17 @@ def _renew_streams(image):
 
 
 #: Modules that keep something of the process or the time in which they were loaded, and are told of a new one.
-renewed_modules = ('logging', 'multiprocessing.process', 'random')
+renewed_modules = ('logging', 'multiprocessing.process', 'random', 'threading')
 
 
 def _renew_modules():
-    """`random` is told by os.fork itself."""
+    """They are told of a new process, and nobody held a lock when it was forked."""
+    random = sys.modules.get('random')
+    if random is not None:
+        random._inst.seed()
+    threading = sys.modules.get('threading')
+    if threading is not None and hasattr(threading._main_thread, '_set_native_id'):
+        threading._main_thread._set_native_id()
     logging = sys.modules.get('logging')
     if logging is not None:
         logging._startTime = time.time_ns() if sys.version_info >= (3, 13) else time.time()

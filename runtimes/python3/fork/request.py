@@ -4,6 +4,7 @@ with the first byte descriptors (SCM_RIGHTS of unix(7)).
 """
 import _socket
 import os
+import sys
 from contextlib import suppress
 
 _most_bytes = 8 << 20
@@ -26,18 +27,14 @@ class Request:
         return memoryview(credentials).cast('I')[1] == user
 
     def receive(self):
-        """@return whether it is whole @raise OSError, ValueError where it will never be"""
+        """@return whether it is whole @raise EOFError, OSError, ValueError where it will never be"""
         while self._missing() > 0:
-            room = _socket.CMSG_SPACE(4 * _most_descriptors) if not self._received else 0
             try:
-                data, messages, _, _ = self._socket.recvmsg(max(self._missing(), 1 << 16), room, _close_on_exec)
+                most = 0 if self._received else _most_descriptors
+                data, descriptors = _receive(self._socket, max(self._missing(), 1 << 16), most)
             except BlockingIOError:
                 return False
-            for level, kind, content in messages:
-                if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
-                    self._descriptors += memoryview(content[: len(content) // 4 * 4]).cast('i').tolist()
-            if not data:
-                raise ValueError('the request is cut off')
+            self._descriptors += descriptors
             self._received += data
         return True
 
@@ -46,7 +43,7 @@ class Request:
             return 4 - len(self._received)
         length = int.from_bytes(self._received[:4], 'big')
         if length > _most_bytes:
-            raise ValueError('the request is too long')
+            raise ValueError('it is too long')
         return 4 + length - len(self._received)
 
     @property
@@ -71,3 +68,31 @@ class Request:
         self._socket.close()
         for fd in self._descriptors:
             os.close(fd)
+
+
+def send(connection, data, descriptors):
+    """Over a stream within this program: `receive` gets it. @raise OSError"""
+    whole = len(data).to_bytes(4, 'big') + data
+    rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, b''.join(fd.to_bytes(4, sys.byteorder) for fd in descriptors))]
+    sent = connection.sendmsg([whole], rights)
+    connection.sendall(whole[sent:])
+
+
+def receive(connection):
+    """Waits for it. @return data, descriptors @raise EOFError, OSError"""
+    data, descriptors = _receive(connection, 1 << 16, _most_descriptors)
+    while len(data) < 4 or len(data) < 4 + int.from_bytes(data[:4], 'big'):
+        data += _receive(connection, 1 << 16, 0)[0]
+    return data[4:], descriptors
+
+
+def _receive(connection, most_bytes, most_descriptors):
+    room = _socket.CMSG_SPACE(4 * most_descriptors) if most_descriptors > 0 else 0
+    data, messages, _, _ = connection.recvmsg(most_bytes, room, _close_on_exec)
+    if not data:
+        raise EOFError('it is cut off')
+    descriptors = []
+    for level, kind, content in messages:
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
+            descriptors += memoryview(content[: len(content) // 4 * 4]).cast('i').tolist()
+    return data, descriptors

@@ -1,4 +1,5 @@
 """A run that the server was asked for, by the daemon's line or by the launcher's words."""
+import marshal
 import os
 from contextlib import suppress
 
@@ -35,6 +36,13 @@ class Run:
     def is_recorded(self):
         return self.connection is None
 
+    def pack(self):
+        """@return what `unpack` takes: bytes, and descriptors"""
+        cwd = None if isinstance(self.cwd, int) else self.cwd
+        process = self.umask, self.nice, self.limits, self.ignored, self.cgroups, self.is_looked_at
+        words = self.tag, self.file, self.arguments, self.environment, cwd, list(self.descriptors), self.is_recorded, self.received
+        return marshal.dumps((words, process)), self.held()
+
     def held(self):
         """Descriptors that are open for it here."""
         held = [*self.descriptors.values()]
@@ -62,6 +70,17 @@ class Run:
     def refuse(self, why, told):
         """Nothing of the program has run."""
         self.tell(told, b'N', why.encode('utf-8', 'replace'), 'refused', why=why)
+
+
+def unpack(data, descriptors):
+    """@return the run that was packed"""
+    (tag, file, arguments, environment, cwd, numbers, is_recorded, received), process = marshal.loads(data)
+    held = iter(descriptors)
+    placed = {number: next(held) for number in numbers}
+    run = Run(tag, file, arguments, environment, next(held) if cwd is None else cwd, placed)
+    run.connection, run.received = None if is_recorded else next(held), received
+    run.umask, run.nice, run.limits, run.ignored, run.cgroups, run.is_looked_at = process
+    return run
 
 
 def recorded(message):

@@ -24,7 +24,7 @@ from .monitor import monitor
 from .preloads import Preloads
 from .image import Image
 from .program import reset_signals
-from .request import Request
+from .request import Request, send
 from .run import launched, recorded
 
 _ticket_seconds = 10
@@ -32,6 +32,8 @@ _request_seconds = 2
 _line_bytes = 8 << 20
 #: Launchers that are heard at a time, whose requests are not whole yet.
 _most_requests = 64
+#: Monitors that are kept for the next run.
+_most_free = 2
 #: For how long files are taken to be as they were at the last look.
 _look_seconds = 0.05
 #: Runs that are looked at for what they import: the first ones, then one in so many.
@@ -40,6 +42,18 @@ _looked_at_first, _looked_at_every = 8, 64
 
 class Stop(Exception):
     """The daemon is gone, or says so."""
+
+
+class Monitor:
+    """One of the server's children, from the server's side."""
+
+    def __init__(self, pair, pid, tag, version):
+        self.pair = pair
+        self.pid = pid
+        #: Of the run that it has, or None.
+        self.tag = tag
+        #: Of the image that it was forked with.
+        self.version = version
 
 
 class Server:
@@ -56,8 +70,9 @@ class Server:
         self._tickets = {}
         self._requests = {}
         self._waiting = deque()
-        #: By the descriptor whose end is the monitor's: (its socket, pid, tag of the run).
+        #: By the descriptor of its pair, and those of them that wait for a run.
         self._monitors = {}
+        self._free = []
         self._statuses = {}
         self._runs = 0
         self._looked_at = 0.0
@@ -179,6 +194,7 @@ class Server:
     def _on_probe(self, fd):
         self._unwatch(fd)
         self._preloads.take_result(self._wait_for)
+        self._dismiss_all()
         self._probe()
 
     # Launchers
@@ -196,8 +212,8 @@ class Server:
         try:
             if not request.receive():
                 return
-        except (OSError, ValueError) as error:
-            self._drop(fd).refuse(str(error))
+        except (EOFError, OSError, ValueError) as error:
+            self._drop(fd).refuse(f'the request is broken: {error}')
             return
         self._judge(self._drop(fd))
 
@@ -229,6 +245,8 @@ class Server:
         if time.monotonic() - self._looked_at > _look_seconds:
             self._looked_at = time.monotonic()
             self._is_stale = self._is_stale or self._image.is_stale()
+            if self._is_stale:
+                self._dismiss_all()
         return 'the interpreter or its packages have changed since it started' if self._is_stale else None
 
     def _start(self, run):
@@ -236,6 +254,9 @@ class Server:
         self._runs += 1
         if self._runs <= _looked_at_first or self._runs % _looked_at_every == 0:
             run.is_looked_at = True
+        if self._hand_over(run):
+            run.close()
+            return
         ours, theirs = _socket.socketpair()
         try:
             pid = self._fork(run)
@@ -244,13 +265,25 @@ class Server:
             run.close()
             return
         if pid == 0:
-            kept = {self._told, theirs.fileno(), *run.held()}
-            native.close_all_but(3, kept)
-            yield from monitor(run, self._image, theirs.fileno(), self._told)
+            native.close_all_but(3, {self._told, theirs.fileno(), *run.held()})
+            yield from monitor(run, self._image, theirs, self._told)
         theirs.close()
         run.close()
-        self._monitors[ours.fileno()] = (ours, pid, run.tag)
+        self._monitors[ours.fileno()] = Monitor(ours, pid, run.tag, self._image.version)
         self._watch(ours.fileno(), self._on_monitor)
+
+    def _hand_over(self, run):
+        """@return whether a monitor that is there already has it"""
+        while self._free and not run.is_recorded:
+            free = self._free.pop()
+            try:
+                send(free.pair, *run.pack())
+            except OSError:
+                # It is gone, and its end will be noticed.
+                continue
+            free.tag = run.tag
+            return True
+        return False
 
     def _fork(self, run):
         if run.is_recorded and not self._is_reaper:
@@ -268,20 +301,44 @@ class Server:
                 native.enter_namespace(self._own_namespace, native.CLONE_NEWPID)
 
     def _on_monitor(self, fd):
-        """A monitor is over. It has told how its run ended, unless somebody ended it."""
+        """A monitor is free, or it is over: it has told how its run ended, unless somebody ended it."""
+        its = self._monitors[fd]
+        try:
+            is_free = its.pair.recv(1) != b''
+        except OSError:
+            is_free = False
+        if is_free:
+            its.tag = None
+            self._free.append(its)
+            if len(self._free) > _most_free or its.version != self._image.version:
+                self._dismiss(self._free.pop())
+            return
         self._unwatch(fd)
-        pair, pid, tag = self._monitors.pop(fd)
-        pair.close()
-        if self._wait_for(pid) == 0:
+        del self._monitors[fd]
+        its.pair.close()
+        self._free = [free for free in self._free if free is not its]
+        if self._wait_for(its.pid) == 0 or its.tag is None:
             return
         if self._is_reaper:
-            tree.end(os.getpid(), {monitor for _, monitor, _ in self._monitors.values()} | {self._preloads.pid})
-        self._tell('ended', code=None, signal='SIGKILL', cpu_ms=0, max_rss_bytes=0, **dict([tag]))
+            tree.end(os.getpid(), self._children())
+        self._tell('ended', code=None, signal='SIGKILL', cpu_ms=0, max_rss_bytes=0, **dict([its.tag]))
+
+    def _dismiss(self, free):
+        with suppress(OSError):
+            free.pair.shutdown(_socket.SHUT_WR)
+
+    def _dismiss_all(self):
+        """Those that were forked before a change."""
+        while self._free:
+            self._dismiss(self._free.pop())
+
+    def _children(self):
+        return {monitor.pid for monitor in self._monitors.values()} | {self._preloads.pid}
 
     def _wait_for(self, pid):
         """@return the wait status of a child that is ending; those that are found on the way are kept for later"""
         while pid not in self._statuses:
             ended, status = os.waitpid(-1, 0)
-            if ended == pid or any(ended == monitor for _, monitor, _ in self._monitors.values()) or ended == self._preloads.pid:
+            if ended == pid or ended in self._children():
                 self._statuses[ended] = status
         return self._statuses.pop(pid)

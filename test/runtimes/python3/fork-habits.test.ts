@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync } from 'node:fs';
 import { describe, test, type TestContext } from 'node:test';
-import { ForkHabits, type ProgramKind } from '../../../runtimes/python3/fork-habits.ts';
+import { ForkHabits } from '../../../runtimes/python3/fork-habits.ts';
+import type { ForkKind } from '../../../src/model/fork.ts';
 import { Scratch } from '../../scratch.ts';
 
-const kind = (more: Partial<ProgramKind> = {}): ProgramKind => ({
+const kind = (more: Partial<ForkKind> = {}): ForkKind => ({
   way: 'recorded',
   domain: 'default',
   interpreter: '/usr/bin/python3',

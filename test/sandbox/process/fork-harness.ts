@@ -1,6 +1,7 @@
 /** Fork servers for a test: a stand-in that plays tricks, or the real one. */
 import { startForkedJob } from '../../../sandbox/process/fork-job.ts';
-import type { ForkKind, Habits } from '../../../sandbox/process/fork-group.ts';
+import type { Habits } from '../../../sandbox/process/fork-group.ts';
+import type { ForkKind } from '../../../src/model/fork.ts';
 import { ForkServers, type ForkServersOptions } from '../../../sandbox/process/fork-servers.ts';
 import { type JobRunning, probeTier, type Tier } from '../../../sandbox/process/job.ts';
 import type { Sink } from '../../../sandbox/sandbox.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { childrenOf, isAlive, python, recorder, until } from './harness.ts';
 import { forksOf } from './fork-harness.ts';
-import type { ForkRequest } from '../../../sandbox/process/fork-servers.ts';
+import type { ForkRequest } from '../../../src/model/fork.ts';
 
 const request = (env: Readonly<Record<string, string>> = {}, domain = 'test'): ForkRequest => ({
   domain,
