@@ -30,6 +30,8 @@ function program(called: (call: Call) => void): Command {
     .command('trigger')
     .argument('[deployment]', '', (text: string) => text.toUpperCase())
     .option('--wait [time]')
+    .option('--reuse')
+    .option('--no-reuse')
     .option('--idempotency-key <key>')
     .action(record('trigger'));
   root.command('scale').argument('<deployment>').requiredOption('--replicas <n>', '', Number).action(record('scale'));
@@ -88,6 +90,8 @@ const plain: readonly (readonly [string, Call])[] = [
   ['trigger', ['trigger', undefined, {}]],
   ['trigger job --wait', ['trigger', 'JOB', { wait: true }]],
   ['trigger --wait=3s job', ['trigger', 'JOB', { wait: '3s' }]],
+  ['trigger job --reuse', ['trigger', 'JOB', { reuse: true }]],
+  ['trigger job --no-reuse', ['trigger', 'JOB', { reuse: false }]],
   ['trigger job --idempotency-key=', ['trigger', 'JOB', { idempotencyKey: '' }]],
   ['scale api --replicas 3', ['scale', 'api', { replicas: 3 }]],
   ['server', ['server', undefined, {}]],
@@ -139,7 +143,7 @@ for (const line of notPlain)
 test('what is plain means the same to commander, whatever the words', async () => {
   const vocabulary = `get trigger scale server start stop config list apps a - -- 5 json
     -w --watch -o --output --output=json --no-headers --headers --limit --limit=7 -e --env=A=1
-    --all --wait --wait=1s --replicas --replicas=2 --addr --addr=x --now -x --help`.split(/\s+/);
+    --all --wait --wait=1s --reuse --no-reuse --replicas --replicas=2 --addr --addr=x --now -x --help`.split(/\s+/);
   const first = fc.constantFrom('get', 'trigger', 'scale', 'server', 'config');
   const lines = fc.tuple(first, fc.array(fc.constantFrom('', ...vocabulary), { maxLength: 5 }));
   await fc.assert(
