@@ -11,7 +11,7 @@
  * says why, and keeps the stub from coming here again. From the first byte of output, or the `P` of a fork server, on there
  * is no way back: what breaks then is told, with exit code 125.
  *
- * Protocols: `src/base/frames.ts` with the daemon, `runtimes/python3/forkserver.py` with a fork server. Both are frames of
+ * Protocols: `src/base/frames.ts` with the daemon, `runtimes/python3/fork/request.py` with a fork server. Both are frames of
  * one byte of type and four of length (big-endian). What is said in several parts is strings that a NUL ends each.
  *
  * Every descriptor of its own is close-on-exec, and memory is never freed: it lives for one run.
@@ -679,7 +679,7 @@ static _Noreturn void serve(struct reader *in, struct run *run, const struct sel
 
 /* ---- Python ---- */
 
-/* What the program is given beside its file: see the protocol in `runtimes/python3/forkserver.py`. */
+/* What the program is given beside its file: see the protocol in `runtimes/python3/fork/request.py`. */
 struct handover {
   int fds[4 + MAX_DESCRIPTORS];
   size_t count;

@@ -1,4 +1,7 @@
-"""Lines of JSON by the interpreter's accelerator: `import json` would bring 20 modules that no program asked for."""
+"""
+Frames for launchers, and lines for the daemon: JSON by the interpreter's accelerator, since `import json` would bring 20
+modules that no program asked for.
+"""
 from _json import encode_basestring_ascii, make_scanner
 
 
@@ -13,6 +16,11 @@ class _Context:
 
 
 _scan = make_scanner(_Context)
+
+
+def frame(kind, payload):
+    """@param kind a byte"""
+    return kind + len(payload).to_bytes(4, 'big') + payload
 
 
 def decode(line):

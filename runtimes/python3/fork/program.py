@@ -41,7 +41,7 @@ def prepare(run, image, ready):
     """
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
     os.setsid()
-    os.fchdir(run.cwd) if isinstance(run.cwd, int) else os.chdir(run.cwd)
+    os.chdir(run.cwd)
     for folder in run.cgroups:
         with _io.FileIO(folder + b'/cgroup.procs', 'w') as file:
             file.write(b'0')

@@ -1,11 +1,25 @@
 """
-What a launcher asks for, over a socket of its own: four bytes of length, big-endian, then strings that each end by NUL, and
-with the first byte descriptors (SCM_RIGHTS of unix(7)).
+What a launcher asks for, over a socket of its own, and how it is answered.
+
+    launcher                                              server, then the run's monitor
+    length, strings, descriptors with the first byte ──▶
+                                                     ◀──  N  why not; nothing has run
+                                                     ◀──  P  the pid of the program, which begins
+    S  a signal by its number                        ──▶
+                                                     ◀──  E  `exit N` or `signal N`
+
+The length is four bytes, big-endian; each string ends by NUL: ticket, identity (`identity.py`), umask (octal), niceness, limits
+(`RESOURCE:soft:hard,…`, -1 for none), ignored signals (`1,3`), numbers of further descriptors, the file, the count of arguments
+and these, the count of variables and these (`K=V`). The descriptors (SCM_RIGHTS of unix(7)) are stdin, stdout, stderr, the
+working directory, then those further ones. An answer is a byte for its kind, four of length, and that many; so is `S`. A
+launcher that hangs up ends the run.
 """
 import _socket
 import os
 import sys
 from contextlib import suppress
+
+from .messages import frame
 
 _most_bytes = 8 << 20
 _most_descriptors = 253
@@ -62,9 +76,8 @@ class Request:
         return self._socket.detach(), descriptors, self._received[4 + length :]
 
     def refuse(self, why):
-        text = why.encode('utf-8', 'replace')
         with suppress(OSError):
-            self._socket.send(b'N' + len(text).to_bytes(4, 'big') + text)
+            self._socket.send(frame(b'N', why.encode('utf-8', 'replace')))
         self._socket.close()
         for fd in self._descriptors:
             os.close(fd)

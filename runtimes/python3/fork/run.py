@@ -3,7 +3,7 @@ import marshal
 import os
 from contextlib import suppress
 
-from .messages import encode
+from .messages import encode, frame
 
 
 class Run:
@@ -37,10 +37,9 @@ class Run:
         return self.connection is None
 
     def pack(self):
-        """@return what `unpack` takes: bytes, and descriptors"""
-        cwd = None if isinstance(self.cwd, int) else self.cwd
-        process = self.umask, self.nice, self.limits, self.ignored, self.cgroups, self.is_looked_at
-        words = self.tag, self.file, self.arguments, self.environment, cwd, list(self.descriptors), self.is_recorded, self.received
+        """@return what `unpack` makes a run of the launcher's of: bytes, and descriptors"""
+        process = self.umask, self.nice, self.limits, self.ignored, self.is_looked_at
+        words = self.tag, self.file, self.arguments, self.environment, list(self.descriptors), self.received
         return marshal.dumps((words, process)), self.held()
 
     def held(self):
@@ -63,7 +62,7 @@ class Run:
         line = encode({'op': operation, name: text, **facts}).encode() + b'\n'
         with suppress(OSError):
             if not self.is_recorded:
-                os.write(self.connection, kind + len(payload).to_bytes(4, 'big') + payload)
+                os.write(self.connection, frame(kind, payload))
         with suppress(OSError):
             os.write(told, line)
 
@@ -74,12 +73,11 @@ class Run:
 
 def unpack(data, descriptors):
     """@return the run that was packed"""
-    (tag, file, arguments, environment, cwd, numbers, is_recorded, received), process = marshal.loads(data)
-    held = iter(descriptors)
-    placed = {number: next(held) for number in numbers}
-    run = Run(tag, file, arguments, environment, next(held) if cwd is None else cwd, placed)
-    run.connection, run.received = None if is_recorded else next(held), received
-    run.umask, run.nice, run.limits, run.ignored, run.cgroups, run.is_looked_at = process
+    (tag, file, arguments, environment, numbers, received), process = marshal.loads(data)
+    *placed, cwd, connection = descriptors
+    run = Run(tag, file, arguments, environment, cwd, dict(zip(numbers, placed)))
+    run.connection, run.received = connection, received
+    run.umask, run.nice, run.limits, run.ignored, run.is_looked_at = process
     return run
 
 
