@@ -20,6 +20,7 @@ export type ForkKey =
     }
   | { readonly why: string };
 
+/** `fork/probe.py` has the same names, for what a module reads as it is loaded ahead. */
 const acting = /^(?:(?:PYTHON|LC_|LD_|MALLOC_|OPENSSL_).*|LANG|LANGUAGE|LOCPATH|HOME|GLIBC_TUNABLES)$/;
 
 /** CPython's own have no underscore, but for the newer ones. */

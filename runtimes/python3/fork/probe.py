@@ -16,8 +16,9 @@ import time
 from .program import renewed_modules
 
 _most_bytes, _most_megabytes = 64 << 20, 64
-#: Variables that are the same for all programs of a server, since they act before it can.
-_key = ('PYTHON', 'LC_', 'LANG', 'HOME', 'LD_', 'MALLOC_', 'GLIBC_TUNABLES', 'OPENSSL_')
+#: Variables that are the same for all programs of a server, since they act before it can: those of `acting` in fork-key.ts.
+_key = ('LANG', 'LANGUAGE', 'LOCPATH', 'HOME', 'GLIBC_TUNABLES')
+_key_beginnings = ('PYTHON', 'LC_', 'LD_', 'MALLOC_', 'OPENSSL_')
 #: Folders of the system, whose files are the same for all programs.
 _system = ('/usr/', '/lib', '/etc/', '/proc/', '/sys/', '/dev/', '/opt/')
 #: Done in C, where it cannot be seen from here.
@@ -146,7 +147,7 @@ class _Watch:
         return watched
 
     def _on_variable(self, name):
-        if not str(name).startswith(_key):
+        if str(name) not in _key and not str(name).startswith(_key_beginnings):
             self.note(f'it reads the variable {name}', 3)
 
     def _on_event(self, event, arguments):

@@ -406,6 +406,7 @@ describe('preloading', { skip, timeout: 120_000 }, () => {
       sets: ['import os; os.environ["X"] = "y"', /environment/],
       moves: ['import os; os.chdir("/tmp")', /working folder/],
       reads: ['import os; os.environ.get("DEBUG_IT")', /variable DEBUG_IT/],
+      reads_what_begins_alike: ['import os; os.environ.get("LANGCHAIN_X")', /variable LANGCHAIN_X/],
       prints: ['print("hello")', /standard streams/],
       writes: ['import os; os.write(1, b"x")', /prints/],
       later: ['import atexit; atexit.register(print)', /at the end/],
@@ -419,16 +420,20 @@ describe('preloading', { skip, timeout: 120_000 }, () => {
       config: [`text = open(${JSON.stringify(outside.file('config'))}).read()`, /it reads .*config/],
       missing_dependency: ['import never_installed', /never_installed/],
     };
-    const fine = { value: 'value = 1', patient: 'import decimal, logging, multiprocessing.pool' };
+    const fine = {
+      value: 'value = 1',
+      asks_home: 'import os; os.environ.get("HOME"); os.environ.get("LC_ALL")',
+      patient: 'import decimal, logging, multiprocessing.pool',
+    };
     const { folder, interpreter } = installed(t, {
       ...fine,
       ...Object.fromEntries(Object.entries(kept).map(([name, [code]]) => [name, code])),
     });
     outside.file('own_module.py', '');
     const server = new Server(t, { interpreter, env: { PYTHONPATH: outside.root } });
-    server.send({ op: 'preload', modules: ['json', 'value', 'patient', 'own_module', ...Object.keys(kept)] });
+    server.send({ op: 'preload', modules: ['json', 'value', 'asks_home', 'patient', 'own_module', ...Object.keys(kept)] });
     const told = await server.told('preloaded');
-    assert.deepEqual(told['modules'], ['json', 'value', 'patient']);
+    assert.deepEqual(told['modules'], ['json', 'value', 'asks_home', 'patient']);
     const reasons = Object.entries(told['kept_out'] ?? {});
     for (const [name, why] of reasons) assert.match(String(why), kept[name]?.[1] ?? /own_module/, name);
     assert.equal(reasons.length, Object.keys(kept).length + 1);
