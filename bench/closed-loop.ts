@@ -3,8 +3,8 @@ import { machine, quantile, smoke } from './measure.ts';
 
 export interface Loop {
   readonly name: string;
-  /** One request; its time is a sample. */
-  readonly call: () => Promise<unknown>;
+  /** One request, of the client of this number from 0; its time is a sample. */
+  readonly call: (client: number) => Promise<unknown>;
   readonly clients: number;
 }
 
@@ -41,14 +41,14 @@ export async function runLoops(loops: readonly Loop[]): Promise<Figures[]> {
 async function runLoop({ call, clients }: Loop): Promise<Omit<Figures, 'name'>> {
   const samples: number[] = [];
   const startedAt = performance.now();
-  const client = async (): Promise<void> => {
+  const client = async (number: number): Promise<void> => {
     while (performance.now() - startedAt < roundMs) {
       const askedAt = performance.now();
-      await call();
+      await call(number);
       samples.push(performance.now() - askedAt);
     }
   };
-  await Promise.all(Array.from({ length: clients }, client));
+  await Promise.all(Array.from({ length: clients }, (_, number) => client(number)));
   const seconds = (performance.now() - startedAt) / 1000;
   return { perSecond: samples.length / seconds, p50: quantile(samples, 0.5), p99: quantile(samples, 0.99) };
 }

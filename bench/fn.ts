@@ -2,9 +2,9 @@
  * How many requests a second does a function of HTTP answer, in a fresh context each and in one that is kept, against workerd
  * with the same handler?
  */
+import { HttpLoad, judgeStatus } from '../src/load/http-load.ts';
 import { type Loop, reportLoops, runLoops } from './closed-loop.ts';
 import { BenchDaemon } from './daemon.ts';
-import { HttpCaller } from './http-caller.ts';
 import { Workerd } from './workerd.ts';
 
 const handler = `export default {
@@ -15,6 +15,7 @@ const handler = `export default {
 };`;
 const ofInput = 'export default ({ a, b }) => ({ sum: a + b });';
 const body = '{"a":1,"b":2}';
+const timeoutMs = 30_000;
 
 const functions = {
   'fetch-fresh': { source: handler, reuse: false },
@@ -30,27 +31,27 @@ export async function fn(): Promise<void> {
     for (const [name, deployment] of Object.entries(functions))
       await daemon.ask('POST', '/api/v1/deployments', { name, runtime: 'javascript', ...deployment });
     for (const clients of [1, 32]) {
-      const open: HttpCaller[] = [];
-      const loop = async (name: string, port: number, path: string): Promise<Loop> => {
-        const callers = await Promise.all(Array.from({ length: clients }, () => HttpCaller.open(port, path, body)));
-        open.push(...callers);
-        const free = [...callers];
-        const call = async (): Promise<void> => {
-          const caller = free.pop() as HttpCaller;
-          await caller.call();
-          free.push(caller);
+      const open: HttpLoad[] = [];
+      const loop = (name: string, port: number, path: string): Loop => {
+        const load = new HttpLoad({ host: '127.0.0.1', port }, timeoutMs);
+        open.push(load);
+        const headers = { 'content-type': 'application/json' };
+        const ask = load.call({ method: 'POST', path, host: `127.0.0.1:${port}`, headers, body }, judgeStatus);
+        const call = async (client: number): Promise<void> => {
+          const { failure } = await ask(client);
+          if (failure !== undefined) throw new Error(`${name}: ${failure}`);
         };
         return { name, call, clients };
       };
       const loops = [
-        ...(typeof workerd === 'string' ? [] : [await loop('workerd, fetch', workerd.port, '/')]),
-        await loop('fetch, context reused', daemon.port, '/fn/fetch-reused'),
-        await loop('function of its input, context reused', daemon.port, '/fn/input-reused'),
-        await loop('fetch, fresh context', daemon.port, '/fn/fetch-fresh'),
-        await loop('function of its input, fresh context', daemon.port, '/fn/input-fresh'),
+        ...(typeof workerd === 'string' ? [] : [loop('workerd, fetch', workerd.port, '/')]),
+        loop('fetch, context reused', daemon.port, '/fn/fetch-reused'),
+        loop('function of its input, context reused', daemon.port, '/fn/input-reused'),
+        loop('fetch, fresh context', daemon.port, '/fn/fetch-fresh'),
+        loop('function of its input, fresh context', daemon.port, '/fn/input-fresh'),
       ];
       const figures = await runLoops(loops);
-      for (const caller of open) caller.close();
+      for (const load of open) load.close();
       reportLoops(`Functions by HTTP, ${clients} at once`, loops[0]?.name ?? '', figures);
     }
     if (typeof workerd === 'string') console.log(`workerd is left out: ${workerd}`);

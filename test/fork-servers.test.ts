@@ -3,24 +3,15 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import type { ShownExecution } from '../src/api/contract/schemas.ts';
 import { needs } from './machine.ts';
 import { carriersOf, childrenOf, commandOf, isAlive, until } from './processes.ts';
 import { Scratch } from './scratch.ts';
 import { Server } from './server.ts';
 
-interface Shown {
-  readonly id: string;
-  readonly status: string;
-  readonly reason?: string;
-  readonly exit_code?: number;
-  readonly stdout?: string;
-  readonly stderr?: string;
-  readonly cpu_ms?: number;
-}
-
-async function run(server: Server, source: string, more: object = {}): Promise<Shown> {
+async function run(server: Server, source: string, more: object = {}): Promise<ShownExecution> {
   const { body } = await server.request('POST', '/api/v1/executions?wait=60s', { source, runtime: 'python3', ...more });
-  return body as Shown;
+  return body as ShownExecution;
 }
 
 async function metric(server: Server, name: string): Promise<number> {
@@ -50,7 +41,7 @@ import os, sys
 print(sys.argv, sys.stdin.read(), os.environ['K'], os.getcwd() == os.path.dirname(os.path.abspath(__file__)))
 print('err', file=sys.stderr)
 sys.exit(3)`;
-    const ask = async (): Promise<Partial<Shown>> => {
+    const ask = async (): Promise<Partial<ShownExecution>> => {
       const { status, reason, exit_code, stdout, stderr } = await run(server, source, {
         args: ['a b'],
         stdin: 'in',
@@ -106,7 +97,7 @@ print('up', flush=True)
 time.sleep(1000)`;
     const forked = await metric(first, 'prisn_fork_runs_total');
     const { body } = await first.request('POST', '/api/v1/executions', { source, runtime: 'python3', env: { LC_MARK: mark } });
-    const { id } = body as Shown;
+    const { id } = body as ShownExecution;
     const logs = await fetch(`${first.url}/api/v1/executions/${id}/logs?follow=true`, { headers: { accept: 'text/plain' } });
     const { value } = (await logs.body?.getReader().read()) ?? {};
     assert.match(Buffer.from(value ?? []).toString(), /up/);
@@ -117,7 +108,7 @@ time.sleep(1000)`;
     await until('nothing left', () => carriersOf('LC_MARK', mark).length === 0);
     const second = await Server.start(context, { home });
     const { body: ended } = await second.request('GET', `/api/v1/executions/${id}?wait=30s`);
-    const { status, reason } = ended as Shown;
+    const { status, reason } = ended as ShownExecution;
     assert.deepEqual([status, reason], ['Failed', 'interrupted']);
   });
 

@@ -3,19 +3,12 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import type { ShownExecution } from '../src/api/contract/schemas.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 import { rounds } from './full.ts';
 import { needsPowerCut, PowerCut } from './power-cut.ts';
 import { Scratch } from './scratch.ts';
 import { Server } from './server.ts';
-
-interface Shown {
-  readonly id: string;
-  readonly status: string;
-  readonly reason?: string;
-  readonly exit_code?: number;
-  readonly stdout?: string;
-}
 
 /** Programs of every kind that a kill can meet: not begun, short, long, with children that left their group. */
 const programs = [
@@ -41,7 +34,7 @@ async function load(server: Server, mark: string): Promise<string[]> {
       const body = { ...programs[i % programs.length], env: { MARK: mark, LC_MARK: mark } };
       const reply = await server.request('POST', '/api/v1/executions', body).catch(() => undefined);
       if (reply === undefined) return;
-      if (reply.status === 202) ids.push((reply.body as Shown).id);
+      if (reply.status === 202) ids.push((reply.body as ShownExecution).id);
     }
   };
   await Promise.all([0, 1, 2, 3].map(client));
@@ -67,11 +60,11 @@ async function untilNoneIsLeft(mark: string): Promise<void> {
     assert.ok(Date.now() < deadline, `left: ${marked(mark).join(' ')}`);
 }
 
-async function all(server: Server): Promise<{ items: Shown[]; total: number }> {
-  const items: Shown[] = [];
+async function all(server: Server): Promise<{ items: ShownExecution[]; total: number }> {
+  const items: ShownExecution[] = [];
   for (let cursor = ''; ; ) {
     const { body } = await server.request('GET', `/api/v1/executions?limit=1000${cursor && `&cursor=${cursor}`}`);
-    const page = body as { items: Shown[]; total: number; next_cursor?: string };
+    const page = body as { items: ShownExecution[]; total: number; next_cursor?: string };
     items.push(...page.items);
     if (page.next_cursor === undefined) return { items, total: page.total };
     cursor = page.next_cursor;
@@ -154,16 +147,16 @@ describe('a server that is killed', { skip: process.platform !== 'linux' && 'Lin
       runtime: 'bash',
       retries: 1,
     });
-    const { id } = body as Shown;
+    const { id } = body as ShownExecution;
     for (;;) {
       const { body: now } = await first.request('GET', `/api/v1/executions/${id}`);
-      if ((now as Shown).status === 'Running') break;
+      if ((now as ShownExecution).status === 'Running') break;
       await pause(10);
     }
     await first.kill();
     const second = await Server.start(context, { home });
     const { body: ended } = await second.request('GET', `/api/v1/executions/${id}?wait=30s`);
-    const { status, attempt, stdout } = ended as Shown & { attempt: number };
+    const { status, attempt, stdout } = ended as ShownExecution & { attempt: number };
     assert.deepEqual({ status, attempt, stdout }, { status: 'Completed', attempt: 2, stdout: 'attempt\ndone\n' });
   });
 });

@@ -6,7 +6,7 @@ import { needsLauncher } from '../clients.ts';
 import { needs } from '../machine.ts';
 import { bin, environment, prisn, root, startPrisn } from '../prisn.ts';
 import { carriersOf, until } from '../processes.ts';
-import { atTerminal, type Step } from '../sandbox/process/harness.ts';
+import { atTerminal, type Step, stoppedAndContinued } from '../sandbox/process/harness.ts';
 import { Scratch } from '../scratch.ts';
 import { Server } from '../server.ts';
 
@@ -84,18 +84,7 @@ describe('at a terminal, a program of a fork server', { skip }, () => {
         { expect: 'set\\r\\n.*prompt' },
         { send: `${bin} run ${counts}\n` },
         { expect: 'ready \\d+' },
-        { send: '\x1a' },
-        { expect: 'Stopped' },
-        { expect: 'prompt' },
-        { send: 'jobs; fg\n' },
-        { expect: 'Stopped' },
-        { expect: 'SIGCONT 1' },
-        { send: '\x03' },
-        { expect: 'SIGINT 1' },
-        { send: 'quit\n' },
-        { expect: 'prompt' },
-        { send: 'echo code=$?; exit\n' },
-        { expect: 'code=0' },
+        ...stoppedAndContinued,
       ],
       counts,
       ['/bin/bash', '--norc', '--noediting', '-i'],

@@ -146,3 +146,19 @@ export function atTerminal(
     child.once('error', reject).once('close', () => resolve(JSON.parse(text)));
   });
 }
+
+/** A job of a shell, `counts-signals.py`, from Ctrl-Z over fg and Ctrl-C to its end, and the shell's. */
+export const stoppedAndContinued: readonly Step[] = [
+  { send: '\x1a' },
+  { expect: 'Stopped' },
+  { expect: 'prompt' },
+  { send: 'jobs; fg\n' },
+  { expect: 'Stopped' },
+  { expect: 'SIGCONT 1' },
+  { send: '\x03' },
+  { expect: 'SIGINT 1' },
+  { send: 'quit\n' },
+  { expect: 'prompt' },
+  { send: 'echo code=$?; exit\n' },
+  { expect: 'code=0' },
+];

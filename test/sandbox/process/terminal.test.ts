@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { atTerminal, entry, fixture, python, type Step } from './harness.ts';
+import { atTerminal, entry, fixture, python, type Step, stoppedAndContinued } from './harness.ts';
 
 const run = (name: string): string[] => [process.execPath, entry, '{}', python, fixture(name)];
 /** A shell with a prompt that cannot be mistaken, its echo off, and a run as the job. */
-const inShell = (input: '<&0' | '</dev/null', steps: Step[]): [Step[], string[]] => [
+const inShell = (input: '<&0' | '</dev/null', steps: readonly Step[]): [Step[], string[]] => [
   [
     { send: 'stty -echo; PS1=prompt; echo set\n' },
     { expect: 'set\\r\\n.*prompt' },
@@ -85,20 +85,7 @@ describe('at a terminal', () => {
   });
 
   test('Ctrl-Z stops the job, fg continues it, and Ctrl-C still reaches it once', async () => {
-    const [steps, shell] = inShell('<&0', [
-      { send: '\x1a' },
-      { expect: 'Stopped' },
-      { expect: 'prompt' },
-      { send: 'jobs; fg\n' },
-      { expect: 'Stopped' },
-      { expect: 'SIGCONT 1' },
-      { send: '\x03' },
-      { expect: 'SIGINT 1' },
-      { send: 'quit\n' },
-      { expect: 'prompt' },
-      { send: 'echo code=$?; exit\n' },
-      { expect: 'code=0' },
-    ]);
+    const [steps, shell] = inShell('<&0', stoppedAndContinued);
     const { output, error } = await atTerminal(steps, shell);
     assert.equal(error, undefined, output);
     assert.ok(!output.includes('SIGINT 2'), output);
