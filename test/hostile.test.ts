@@ -1,5 +1,5 @@
 /**
- * Hostile scripts, twice each: alone, under `prisn run --timeout 1s --memory 256mb`, and in the isolate pool beside a
+ * Hostile scripts, twice each: alone, under `prisn run --timeout 0.5s --memory 256mb`, and in the isolate pool beside a
  * bystander. Each of `fixtures/hostile` ends as it should, soon after its limit, and leaves nothing behind. A bystander
  * goes on, or ends as `crashed` with their host, and the pool runs the next program either way.
  *
@@ -105,7 +105,7 @@ function read(script: string): Script {
   assert.match(attacks, /^\/\/ attacks: ./, `${script}: its first line must say what it attacks`);
   assert.match(expect, /^\/\/ expect: ./, `${script}: its second line must say how it ends`);
   const expected = expect.slice('// expect: '.length).split(' | ');
-  const limitMs = expected.includes('timeout') ? 1000 : 10_000;
+  const limitMs = expected.includes('timeout') ? 500 : 10_000;
   return { title: `${script} ${attacks.slice(3).replace(':', '')}: ${expected.join(' or ')}`, expected, limitMs };
 }
 
