@@ -16,7 +16,7 @@ export function benchCommand(program: Command, exit: Exit): void {
     .command('bench')
     .description('measure runs, jobs and functions, and compare')
     .enablePositionalOptions()
-    .addHelpText('after', examples);
+    .note(examples);
   runCommand(bench, exit);
   triggerCommand(bench, exit);
   fnCommand(bench, exit);
@@ -57,8 +57,7 @@ function runCommand(bench: Command, exit: Exit): void {
       .passThroughOptions(),
     runDefaults,
   )
-    .addHelpText(
-      'after',
+    .note(
       `\nExamples:\n  prisn bench run hello.js\n  prisn bench run --baseline 'python3 x.py' x.py\n  prisn bench run -- --memory 256mb crawl.js --all`,
     )
     .action(async (words: string[], options: BenchOptions, command: Command) => {

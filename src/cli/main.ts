@@ -76,7 +76,7 @@ async function declared(word: string, exit: (code: number) => void): Promise<Com
   program
     .description('Runs your code: a script once, a job on a trigger. One command, no containers.')
     .usage('<command> [options]')
-    .addHelpText('after', examples);
+    .note(examples);
   // Its own parser has taken every `prisn run` before; here it stands in the list and answers `prisn help run`.
   program.command('run').description('run a file once, now').group = 'Run:';
   for (const { group, load } of Object.values(commands)) {

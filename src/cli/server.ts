@@ -23,7 +23,7 @@ export function serverCommand(program: Command, exit: Exit): void {
     .addOption(new Option('--mode <mode>').choices(['auto', 'background', 'foreground']).default('foreground').hideHelp())
     .argument('[command]')
     .usage('[command] [options]')
-    .addHelpText('after', examples)
+    .note(examples)
     .action(async (word: string | undefined, options: Options) => {
       if (word !== undefined) throw noCommand(word, server);
       exit(await run(options));
