@@ -50,10 +50,11 @@ function runCommand(bench: Command, exit: Exit): void {
     bench
       .command('run')
       .usage('[options] <file> [args…]')
+      .summary('run a file from the start of prisn to its end')
       .description(
         'start to end of prisn run <file>; what stands after the file is the program’s, and after -- options of prisn run',
       )
-      .argument('<words...>')
+      .argument('<file...>')
       .passThroughOptions(),
     runDefaults,
   )

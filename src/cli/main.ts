@@ -44,9 +44,9 @@ const commands: Readonly<Record<string, { readonly group: string; readonly load:
  * @returns the exit code
  */
 export async function cli(words: readonly string[]): Promise<number> {
+  if (words[0] === 'help' && words.length > 1) return cli([...words.slice(1), '--help']);
   const [word = ''] = words;
   refuseUnknown(word);
-  if (word === 'help') refuseUnknown(words[1] ?? '');
   if (words.length < 2) {
     if (['--version', '-V'].includes(word)) return shown(`${versionText()}\n`);
     const help = ['', '--help', '-h', 'help'].includes(word) && builtHelp();
