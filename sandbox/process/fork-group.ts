@@ -6,7 +6,7 @@
  * successor is started, and when that joins, the old one takes no more runs and leaves with its last. A second one joins
  * where one is the bottleneck.
  *
- * Servers that fail, or are lost soon, are tried again after a pause that doubles.
+ * Servers that fail, or are lost soon, are tried again after a pause that doubles; so are lessons that follow each other.
  */
 import type { ForkKind } from '../../src/model/fork.ts';
 import { ForkServer } from './fork-server.ts';
@@ -153,12 +153,20 @@ export class ForkGroup {
   }
 
   #learn(member: Member, modules: readonly string[]): void {
-    this.#parts.habits.imported(this.kind, modules);
+    const news = modules.filter((name) => this.#isUntried(member, name));
+    // Every run tells what it imported, also where that is the same each time, and kept out.
+    if (news.length === 0) return;
+    this.#parts.habits.imported(this.kind, news);
     member.isBehind ||= this.#untried(member).length > 0;
+    if (member.isBehind && !member.server.isLeaving && this.#lessons.isOver) this.start();
   }
 
-  #untried({ tried }: Member): string[] {
-    return this.#parts.habits.preloads(this.kind).filter((name) => !tried.has(name) && !this.#keptOut.has(name));
+  #untried(member: Member): string[] {
+    return this.#parts.habits.preloads(this.kind).filter((name) => this.#isUntried(member, name));
+  }
+
+  #isUntried({ tried }: Member, name: string): boolean {
+    return !tried.has(name) && !this.#keptOut.has(name);
   }
 
   /** @param why where nobody asked for it */
@@ -173,7 +181,7 @@ export class ForkGroup {
   }
 }
 
-/** A pause that doubles each time. */
+/** A pause that doubles each time, less the time that was calm since the last one. */
 class Pause {
   #ms = leastPauseMs / 2;
   #until = Number.NEGATIVE_INFINITY;
@@ -183,7 +191,9 @@ class Pause {
   }
 
   grow(): void {
-    this.#ms = Math.min(2 * this.#ms, mostPauseMs);
-    this.#until = performance.now() + this.#ms;
+    const now = performance.now();
+    const calmMs = now - this.#until;
+    this.#ms = Math.min(Math.max(2 * this.#ms - calmMs, leastPauseMs), mostPauseMs);
+    this.#until = now + this.#ms;
   }
 }
