@@ -4,7 +4,7 @@
  *
  * In the foreground somebody sits there who will run the same program again: one run makes a module worth it, and a few a
  * day a server. Of recorded runs it takes more. A module is forgotten when no run imported it for a week, as its server has
- * it from then on and nobody sees any more who imports it.
+ * it from then on and nobody sees any more who imports it. For as long one that was kept out is not tried again.
  */
 import type { ForkKind } from '../../src/model/fork.ts';
 import { replaceFile, readOwn } from '../kept-file.ts';
@@ -19,8 +19,8 @@ interface Habit {
   readonly modules: Map<string, Lesson[1]>;
 }
 
-/** A module, in how many runs it was seen, and when at last. */
-type Lesson = readonly [name: string, seen: { count: number; seenAt: number }];
+/** A module, in how many runs it was seen, and when at last; and when a server kept it out. */
+type Lesson = readonly [name: string, seen: { count: number; seenAt: number; keptOutAt?: number }];
 
 const dayMs = 86_400_000;
 /** Runs of late that a server is started ahead for, and runs that imported a module. */
@@ -55,9 +55,23 @@ export class ForkHabits {
   imported(kind: ForkKind, names: readonly string[]): void {
     const { modules } = this.#habitOf(kind);
     const seenAt = this.#now();
-    for (const name of names) modules.set(name, { count: (modules.get(name)?.count ?? 0) + 1, seenAt });
+    for (const name of names) {
+      const known = modules.get(name);
+      modules.set(name, { ...known, count: (known?.count ?? 0) + 1, seenAt });
+    }
     if (modules.size > mostRemembered) this.#forget(modules);
     this.#saveLater();
+  }
+
+  keepOut(kind: ForkKind, names: readonly string[]): void {
+    const { modules } = this.#habitOf(kind);
+    const keptOutAt = this.#now();
+    for (const name of names) modules.set(name, { count: 0, seenAt: keptOutAt, ...modules.get(name), keptOutAt });
+    this.#saveLater();
+  }
+
+  keptOut(kind: ForkKind): readonly string[] {
+    return this.#lessonsOf(kind).flatMap(([name, { keptOutAt }]) => (this.#isOfLate(keptOutAt) ? [name] : []));
   }
 
   /**
@@ -65,10 +79,10 @@ export class ForkHabits {
    * when it is whole, after all that it imports, so it brings them along, and is found out before them.
    */
   preloads(kind: ForkKind): readonly string[] {
-    const since = this.#now() - moduleMs;
-    return [...(this.#habits.get(idOf(kind))?.modules ?? [])]
+    return this.#lessonsOf(kind)
       .reverse()
-      .filter(([, { count, seenAt }]) => count >= leastCount[kind.way] && seenAt > since)
+      .filter(([, { count, seenAt }]) => count >= leastCount[kind.way] && this.#isOfLate(seenAt))
+      .filter(([, { keptOutAt }]) => !this.#isOfLate(keptOutAt))
       .toSorted(([, one], [, other]) => other.count - one.count || other.seenAt - one.seenAt)
       .slice(0, mostModules)
       .map(([name]) => name);
@@ -97,6 +111,14 @@ export class ForkHabits {
 
   #saveLater(): void {
     this.#saving ??= setTimeout(() => this.save(), saveAfterMs).unref();
+  }
+
+  #lessonsOf(kind: ForkKind): Lesson[] {
+    return [...(this.#habits.get(idOf(kind))?.modules ?? [])];
+  }
+
+  #isOfLate(at = Number.NEGATIVE_INFINITY): boolean {
+    return at > this.#now() - moduleMs;
   }
 
   /** The oldest go first, so that what is new can be learned. */

@@ -16,6 +16,9 @@ export interface Habits {
   asked(kind: ForkKind): void;
   /** @param modules that one run imported and its server had not */
   imported(kind: ForkKind, modules: readonly string[]): void;
+  /** Modules that a server must not import ahead. */
+  keepOut(kind: ForkKind, modules: readonly string[]): void;
+  keptOut(kind: ForkKind): readonly string[];
   /** What to import ahead, the most frequent first. */
   preloads(kind: ForkKind): readonly string[];
   /** Whose server should be there before they are asked for, the most frequent first. */
@@ -66,7 +69,7 @@ const batch = 16;
 export class ForkGroup {
   readonly kind: ForkKind;
   readonly #parts: GroupParts;
-  readonly #keptOut = new Set<string>();
+  readonly #keptOut: Set<string>;
   readonly #failures = new Pause();
   readonly #lessons = new Pause();
   #members: Member[] = [];
@@ -78,6 +81,7 @@ export class ForkGroup {
   constructor(kind: ForkKind, parts: GroupParts) {
     this.kind = kind;
     this.#parts = parts;
+    this.#keptOut = new Set(parts.habits.keptOut(kind));
   }
 
   get members(): readonly Member[] {
@@ -144,6 +148,7 @@ export class ForkGroup {
       for (const name of modules) tried.add(name);
       const { rssBytes, keptOut } = await server.preload(modules);
       for (const name of keptOut) this.#keptOut.add(name);
+      this.#parts.habits.keepOut(this.kind, keptOut);
       bytes = rssBytes;
     }
     for (const other of this.#members) if (other.hasJoined && this.#isDue(other)) other.server.leave();

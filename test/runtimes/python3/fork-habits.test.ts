@@ -53,6 +53,19 @@ describe('the habits of Python programs', () => {
     assert.deepEqual(open().preloads(kind()), []);
   });
 
+  test('leave out for a week what a server kept out, also of the next daemon', (context) => {
+    const { open, clock } = habitsOf(context);
+    const first = open();
+    for (const names of [['noisy', 'json'], ['noisy', 'json']]) first.imported(kind(), names);
+    first.keepOut(kind(), ['noisy']);
+    first.save();
+    const next = open();
+    assert.deepEqual([next.preloads(kind()), next.keptOut(kind())], [['json'], ['noisy']]);
+    clock.now += 8 * dayMs;
+    next.imported(kind(), ['noisy']);
+    assert.deepEqual([next.preloads(kind()), next.keptOut(kind())], [['noisy'], []]);
+  });
+
   test('make those frequent that ran often of late', (context) => {
     const { open, clock } = habitsOf(context);
     const habits = open();
