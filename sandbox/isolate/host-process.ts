@@ -16,7 +16,7 @@ import type { IsolateTask } from '../../src/model/task.ts';
 import { residentBytes, sampleMs } from '../proc.ts';
 import { siblingPath } from '../sibling.ts';
 import { crashed, interrupted, outOfHostMemory } from './endings.ts';
-import { isolateFlags } from './flags.ts';
+import { hostFlags } from './flags.ts';
 import { Hosted } from './hosted.ts';
 import { callOf, identityOf, KnownPrograms } from './known-programs.ts';
 import { Link } from './link.ts';
@@ -85,7 +85,7 @@ export class IsolateHost {
     this.#child = fork(siblingPath(import.meta.url, 'host'), {
       // No secret of ours: what runs there may look around.
       env: { ...options.env, [threadsVariable]: String(options.threads) },
-      execArgv: isolateFlags(),
+      execArgv: hostFlags(),
       stdio: ['ignore', 'ignore', 'ignore', 'ipc', ...Array.from({ length: options.threads }, () => 'pipe' as const)],
     });
     // A fork for which there are no descriptors left has none of them.
