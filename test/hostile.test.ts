@@ -16,10 +16,10 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { loadProgram } from '../runtimes/javascript/load.ts';
-import { IsolatePool } from '../sandbox/isolate/pool.ts';
 import type { Reason } from '../src/model/outcome.ts';
 import { prisn, shellCodeOf } from './prisn.ts';
 import { carriersOf, commandOf, membersOf, until } from './processes.ts';
+import { IsolatePool } from './sandbox/built-pool.ts';
 import { type Recording, record, scriptTask } from './sandbox/recording.ts';
 
 const folder = join(import.meta.dirname, 'fixtures/hostile');
