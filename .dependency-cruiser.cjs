@@ -66,6 +66,7 @@ module.exports = {
       'src/api/contract/',
       'src/daemon',
       'src/bundles/pack.ts',
+      'src/bundles/read.ts',
       'src/store/',
       'runtimes/',
       'sandbox/process/limits.ts',

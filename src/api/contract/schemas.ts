@@ -287,6 +287,7 @@ export const schemas = {
       201: exactly({ id: text('its content hash'), bytes: Type.Integer({ description: 'of all files' }) }),
     },
   },
+  getBundle: { params: idParam, reply: { 200: null } },
   listExecutions: {
     query: exactly({ deployment_id: maybe(text('name or id')), ...executionQuery }),
     reply: { 200: list(execution) },
