@@ -39,7 +39,7 @@ export async function* seen(archive: AsyncIterable<Uint8Array>): AsyncGenerator<
   // What fails is thrown where the entries are read.
   pipeline(Readable.from(archive), createGunzip(), extract, () => {});
   for await (const entry of extract) {
-    const { name: path, type, size = 0, mode = 0, linkname = '' } = entry.header;
+    const { name: path, type, size, mode, linkname } = entry.header;
     if (type === 'symlink') yield { path, kind: 'link', content: linkname, text: undefined };
     const isKept = size <= Math.min(left, maxTextBytes);
     const hash = createHash('sha256');
