@@ -14,6 +14,7 @@ import type { Limits } from '../model/task.ts';
 import { connect } from './connect.ts';
 import { last, type RunArguments } from './run-options.ts';
 import { say } from './say.ts';
+import { textOf } from './utf8.ts';
 
 export interface DetachedRun {
   readonly program: ProgramSource;
@@ -54,7 +55,7 @@ async function sourceOf(parsed: RunArguments, program: ProgramSource): Promise<(
   const asked = last(parsed, '--runtime');
   const { runtime } = detectRuntime({ program, runtime: asked, ...place });
   if (!('file' in program)) {
-    const source = 'code' in program ? program.code : readFileSync(0, 'utf8');
+    const source = 'code' in program ? program.code : textOf(readFileSync(0), 'standard input');
     return async () => ({ source, runtime: runtime.id });
   }
   const file = resolve(program.file);

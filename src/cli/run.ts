@@ -15,6 +15,7 @@ import { cacheDir } from './home.ts';
 import { wantsDaemon, warmRunner } from './warm.ts';
 import { last, parseRunArguments, type RunArguments, runOptions } from './run-options.ts';
 import { say } from './say.ts';
+import { changedVariables } from './utf8.ts';
 
 /**
  * @param words what follows `run`
@@ -38,7 +39,10 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
   refuseUndetached(parsed);
   const explain = parsed.options.has('--verbose') ? say : () => {};
   if (explain === say && !limitsHeld) say((await import('./launcher-note.ts')).launcherNote(declined, process.env));
-  const env = { ...callers(process.env), ...given(parsed) };
+  const own = callers(process.env);
+  for (const name of limitsHeld ? [] : changedVariables(own))
+    say(`the variable ${name} is not valid UTF-8; the program gets it with U+FFFD where it is not`);
+  const env = { ...own, ...given(parsed) };
   const cwd = directory(last(parsed, '--workdir'));
   let wasCold = false;
   const outcome = await runInForeground({
