@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import type { BenchResult } from '../../src/cli/bench-result.ts';
 import { readDocument, tableBelow } from '../documents.ts';
@@ -56,8 +58,15 @@ describe('prisn bench run', needs('bash'), () => {
     assert.equal(target.latency_ms, null);
     const { stdout, code } = await prisn(['bench', 'run', ...brief, failing]);
     assert.equal(code, 1);
-    assert.match(stdout, /2 of 2 failed \(\S+\): 2 × exit code 3\n/);
-    assert.match(stdout, /out of luck/);
+    assert.match(stdout, /2 of 2 failed \(\S+\): 2 × exit code 3\nthe first of them said:\n {2}out of luck\n\n/);
+  });
+
+  test('tells how its baseline fails as well', async () => {
+    const failing = scratch.file('baseline-fails.sh', 'echo bad day >&2; exit 4\n');
+    const words = ['--requests', '2', '--warm-up', '0', '--baseline', `sh ${failing}`, hello];
+    const { stdout, code } = await prisn(['bench', 'run', ...words]);
+    assert.equal(code, 0);
+    assert.match(stdout, /2 of 2 failed \(sh \S+\): 2 × exit code 4\nthe first of them said:\n {2}bad day\n\n/);
   });
 
   test('passes when some runs do, and counts the others', async () => {
@@ -101,11 +110,27 @@ describe('prisn bench run', needs('bash'), () => {
     await until('it is gone', () => !isAlive(pidOf()));
   });
 
+  test('an interruption in the warm-up says that nothing was measured', async () => {
+    const counted = scratch.file('counted.sh', `echo x >> ${scratch.path('warm')}\n`);
+    const child = startPrisn(['bench', 'run', '--warm-up', '10m', counted]);
+    const said = [text(child.stdout as Readable), text(child.stderr as Readable)];
+    const closed = new Promise((resolve) => child.once('close', resolve));
+    await until('the warm-up goes on', () => scratch.log('warm').length > 2);
+    child.kill('SIGINT');
+    assert.equal(await closed, 130);
+    assert.deepEqual(await Promise.all(said), ['', 'prisn: interrupted in the warm-up, before anything was measured\n']);
+  });
+
   for (const [words, code, says] of [
     [[scratch.path('missing.py')], 126, /missing\.py cannot be measured, it ends with exit code 126: .*missing\.py/],
     [['-'], 2, /needs a file/],
     [['--', '--detach', hello], 2, /--detach has none; see prisn bench trigger/],
-    [['--baseline', 'no-such-program', hello], 126, /no-such-program cannot be measured/],
+    [
+      ['--baseline', 'no-such-program', hello],
+      126,
+      /^prisn: --baseline: no-such-program cannot be measured, it is not on the PATH\n$/,
+    ],
+    [['--baseline', './no-such-file', hello], 126, /no-such-file cannot be measured, it is no program that can be executed\n$/],
     [['--baseline', "'", hello], 2, /a quote in ''' is not closed/],
   ] as const)
     test(`refuses ${words.join(' ').replace(scratch.root, '')}`, async () => {
