@@ -119,8 +119,10 @@ function refuseWord(id: string, among: readonly Runtime[], problems: readonly st
   throw new PrisnError('no_runtime', `no runtime is called '${id}';${question} there are: ${ids}${unread(problems)}`);
 }
 
-function unread(problems: readonly string[]): string {
-  return problems.map((problem) => `\n${problem}`).join('');
+/** The end of a refusal where some of the user's own runtimes are left out. */
+function unread([first, ...more]: readonly string[]): string {
+  if (first === undefined) return '';
+  return `; left out: ${first}${more.length > 0 ? ` (and ${more.length} more: prisn runtime list)` : ''}`;
 }
 
 function choose(file: string, head: FileHead, among: readonly Runtime[]): Detection | undefined {

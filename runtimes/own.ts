@@ -75,18 +75,19 @@ export async function readRuntimeFile(
   taken: readonly Runtime[],
 ): Promise<{ readonly runtime: ProcessRuntime } | { readonly problems: readonly string[] }> {
   const { lineOf, parseToml } = await import('./toml.ts');
-  const at = (text: string, { path, message }: Problem): string => {
-    const line = lineOf(text, path);
-    return `${file}${line === undefined ? '' : `:${line}`}: ${message}`;
+  const located = (text: string, problems: readonly Problem[]): { problems: string[] } => {
+    const lines = problems.map(({ path, message }) => ({ line: lineOf(text, path), message }));
+    const inOrder = lines.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
+    return { problems: inOrder.map(({ line, message }) => `${file}${line === undefined ? '' : `:${line}`}: ${message}`) };
   };
   try {
     const text = readFileSync(file, 'utf8');
     const parsed = parseToml(text);
     if ('line' in parsed) return { problems: [`${file}:${parsed.line}: ${parsed.message}`] };
     const read = readRuntime(parsed.data);
-    if ('problems' in read) return { problems: read.problems.map((problem) => at(text, problem)) };
+    if ('problems' in read) return located(text, read.problems);
     const clashes = clashesOf(read.runtime, taken);
-    return clashes.length > 0 ? { problems: clashes.map((problem) => at(text, problem)) } : read;
+    return clashes.length > 0 ? located(text, clashes) : read;
   } catch (error) {
     return { problems: [`${file}: ${messageOf(error)}`] };
   }

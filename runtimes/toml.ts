@@ -23,7 +23,8 @@ export function parseToml(
  */
 export function lineOf(text: string, path: readonly string[]): number | undefined {
   if (path.length === 0) return undefined;
-  const lines = text.split('\n');
+  // A lone carriage return is no TOML.
+  const lines = text.split(/\r?\n/);
   let whole = 0;
   for (let end = 1; end <= lines.length; end++) {
     const parsed = parseToml(lines.slice(0, end).join('\n'));

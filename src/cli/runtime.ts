@@ -3,8 +3,8 @@ import type { Command } from './command.ts';
 import { describeRuntime, type RuntimeDescription } from '../../runtimes/describe.ts';
 import { readHead } from '../../runtimes/head.ts';
 import { allRuntimes, detect, findRuntime, runtimes } from '../../runtimes/index.ts';
+import type { readRuntimeFile } from '../../runtimes/own.ts';
 import { resolve } from 'node:path';
-import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import type { ProcessRuntime } from '../model/runtime.ts';
 import { helloFails } from '../../runtimes/hello.ts';
@@ -42,7 +42,7 @@ async function list(): Promise<void> {
     row.file ?? row.source ?? '',
   ]);
   await write(table([['RUNTIME', 'STATUS', 'VERSION', 'EXTENSIONS', 'FOUND'], ...rows]));
-  if (problems.length > 0) await write(problems.map((problem) => `prisn: ${problem}\n`).join(''), 2);
+  await tell(problems);
 }
 
 async function info(id: string): Promise<void> {
@@ -52,7 +52,12 @@ async function info(id: string): Promise<void> {
 }
 
 async function check(word: string): Promise<number> {
-  const runtime = word.endsWith('.toml') ? await runtimeOf(word) : await findRuntime(word, home());
+  const read = word.endsWith('.toml') ? await readFile(word) : { runtime: await findRuntime(word, home()) };
+  if ('problems' in read) {
+    await tell(read.problems);
+    return exitCodes.usage;
+  }
+  const { runtime } = read;
   const { id, status, file, version, hint } = await describeRuntime(runtime, place());
   if (status !== 'ok') {
     await write(`prisn: ${id}: ${status.replace('_', ' ')}; ${hint}\n`, 2);
@@ -69,12 +74,12 @@ async function check(word: string): Promise<number> {
   return 0;
 }
 
-/** @throws PrisnError `usage` with all that is wrong with the file */
-async function runtimeOf(file: string): Promise<ProcessRuntime> {
-  const { readRuntimeFile } = await import('../../runtimes/own.ts');
-  const read = await readRuntimeFile(file, runtimes);
-  if ('runtime' in read) return read.runtime;
-  throw new PrisnError('usage', read.problems.join('\n'));
+async function readFile(file: string): ReturnType<typeof readRuntimeFile> {
+  return (await import('../../runtimes/own.ts')).readRuntimeFile(file, runtimes);
+}
+
+async function tell(problems: readonly string[]): Promise<void> {
+  await write(problems.map((problem) => `prisn: ${problem}\n`).join(''), 2);
 }
 
 async function explainFile(file: string): Promise<number> {

@@ -42,8 +42,9 @@ function texts(such: string, form = /./): Rule {
 /** A list of strings that has all these placeholders, `{args}` as an item of its own. */
 function template(...placeholders: readonly string[]): Rule {
   const lacks = (items: readonly string[]) => (name: string) => !items.some((item) => item.includes(name));
+  const has = placeholders.map((name) => (name === '{args}' ? `${name} as an item` : name));
   return {
-    must: `a list of strings with ${placeholders.join(' and ')}${placeholders.includes('{args}') ? ', which is an item of its own' : ''}`,
+    must: `a list of strings with ${has.join(' and ')}`,
     holds: (value) =>
       Array.isArray(value) &&
       value.every((item) => typeof item === 'string' && (item === '{args}' || !item.includes('{args}'))) &&
@@ -89,7 +90,7 @@ const fields = {
   ambiguous: { must: 'true or false', holds: (value) => typeof value === 'boolean' },
   command: named({
     must: 'a string, or a list of strings of which the first that is found is taken',
-    holds: (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
+    holds: (value) => isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText)),
   }),
   prefixes: words(', names of variables that hold the folder of an installation'),
   args: template('{file}', '{args}'),
