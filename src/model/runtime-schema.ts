@@ -105,6 +105,11 @@ const fields = {
   hello: text,
 } satisfies Record<Exclude<keyof ProcessRuntime, 'kind'>, Rule>;
 
+/** All keys of a file, for the documentation. */
+export const runtimeKeys: readonly string[] = Object.entries<Rule>(fields).flatMap(([key, { keys }]) =>
+  keys ? Object.keys(keys).map((inner) => `${key}.${inner}`) : [key],
+);
+
 type Written = Omit<Partial<ProcessRuntime>, 'command' | 'build' | 'dependencies'> & {
   readonly id: string;
   readonly command: string | readonly string[];

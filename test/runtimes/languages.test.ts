@@ -138,8 +138,8 @@ describe('a file of a language is run as it is', { concurrency: 2 }, () => {
 
     test(`${id}: a syntax error is told by the language itself, and is a failure`, needs(id), async (t) => {
       const scratch = new Scratch(t);
-      scratch.file(name as string, broken);
-      const { code, stdout, stderr } = await prisn(['run', ...asked, name as string], {
+      scratch.file(name, broken);
+      const { code, stdout, stderr } = await prisn(['run', ...asked, name], {
         cwd: scratch.root,
         env: { PATH: pathWith([id]) },
       });
