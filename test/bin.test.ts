@@ -1,6 +1,6 @@
 /** The stub `bin/prisn`: in a checkout of its own, with nodes that only say who they are. */
 import assert from 'node:assert/strict';
-import { copyFileSync, readFileSync, symlinkSync, utimesSync } from 'node:fs';
+import { copyFileSync, linkSync, readFileSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { needs, needsNamespaces } from './machine.ts';
@@ -82,6 +82,29 @@ describe('the stub', () => {
     symlinkSync('second', checkout.path('links/third'));
     const result = await prisn(['x'], { command: [checkout.path('links/third')], env: { PATH: '/nowhere:/usr/bin:/bin' } });
     assert.match(result.stdout, /^bundled -- .*dist\/prisn\.cjs x\n$/);
+  });
+});
+
+describe('the stub behind a link', () => {
+  /** @returns the checkout that a link to `linked` leads to when `told` is where a daemon says that it is */
+  async function found(linked: Checkout, told: Checkout): Promise<string> {
+    const home = new Scratch();
+    home.file('daemon.json', JSON.stringify({ install: told.path('dist/prisn.cjs'), pid: 1 }, null, 2));
+    symlinkSync(linked.path('bin/prisn'), home.path('prisn'));
+    const { stdout } = await prisn(['x'], { command: [home.path('prisn')], env: { PRISN_HOME: home.root } });
+    return stdout.split(' ')[2]?.replace('/bin/../dist/prisn.cjs', '') ?? '';
+  }
+
+  test('believes a daemon that says where it is', async (t) => {
+    const [linked, told] = [new Checkout(t), new Checkout(t)];
+    rmSync(told.path('bin/prisn'));
+    linkSync(linked.path('bin/prisn'), told.path('bin/prisn'));
+    assert.equal(await found(linked, told), told.root);
+  });
+
+  test('does not follow a daemon that is another', async (t) => {
+    const linked = new Checkout(t);
+    assert.equal(await found(linked, new Checkout(t)), linked.root);
   });
 });
 

@@ -2,8 +2,9 @@
  * What Python programs do, kept in a file of the cache from one daemon to the next: how often each kind of them runs,
  * and what they import. Fork servers are started ahead by the one, and import ahead by the other.
  *
- * A module is worth it when two runs imported it, and is forgotten when no run did for a week, as its server has it from
- * then on and nobody sees any more who imports it.
+ * In the foreground somebody sits there who will run the same program again: one run makes a module worth it, and a few a
+ * day a server. Of recorded runs it takes more. A module is forgotten when no run imported it for a week, as its server has
+ * it from then on and nobody sees any more who imports it. For as long one that was kept out is not tried again.
  */
 import type { ForkKind } from '../../src/model/fork.ts';
 import { replaceFile, readOwn } from '../kept-file.ts';
@@ -18,15 +19,16 @@ interface Habit {
   readonly modules: Map<string, Lesson[1]>;
 }
 
-/** A module, in how many runs it was seen, and when at last. */
-type Lesson = readonly [name: string, seen: { count: number; seenAt: number }];
+/** A module, in how many runs it was seen, and when at last; and when a server kept it out. */
+type Lesson = readonly [name: string, seen: { count: number; seenAt: number; keptOutAt?: number }];
 
 const dayMs = 86_400_000;
-/** Of a few runs a day it is not worth it. */
-const oftenWeight = 10;
-const leastCount = 2;
+/** Runs of late that a server is started ahead for, and runs that imported a module. */
+const oftenWeight = { foreground: 2, recorded: 10 } as const;
+const leastCount = { foreground: 1, recorded: 2 } as const;
 const moduleMs = 7 * dayMs;
 const mostModules = 256;
+const mostRemembered = 4 * mostModules;
 const mostKinds = 32;
 const saveAfterMs = 30_000;
 
@@ -52,22 +54,36 @@ export class ForkHabits {
 
   imported(kind: ForkKind, names: readonly string[]): void {
     const { modules } = this.#habitOf(kind);
+    const seenAt = this.#now();
     for (const name of names) {
       const known = modules.get(name);
-      if (known) {
-        known.count++;
-        known.seenAt = this.#now();
-      } else if (modules.size < 4 * mostModules) modules.set(name, { count: 1, seenAt: this.#now() });
+      modules.set(name, { ...known, count: (known?.count ?? 0) + 1, seenAt });
     }
+    if (modules.size > mostRemembered) this.#forget(modules);
     this.#saveLater();
   }
 
-  /** Names of modules, the most frequent first and else in the order in which they were imported. */
+  keepOut(kind: ForkKind, names: readonly string[]): void {
+    const { modules } = this.#habitOf(kind);
+    const keptOutAt = this.#now();
+    for (const name of names) modules.set(name, { count: 0, seenAt: keptOutAt, ...modules.get(name), keptOutAt });
+    this.#saveLater();
+  }
+
+  keptOut(kind: ForkKind): readonly string[] {
+    return this.#lessonsOf(kind).flatMap(([name, { keptOutAt }]) => (this.#isOfLate(keptOutAt) ? [name] : []));
+  }
+
+  /**
+   * Names of modules, the most frequent first, then those that were seen last. Of one run the last first: a module is there
+   * when it is whole, after all that it imports, so it brings them along, and is found out before them.
+   */
   preloads(kind: ForkKind): readonly string[] {
-    const since = this.#now() - moduleMs;
-    return [...(this.#habits.get(idOf(kind))?.modules ?? [])]
-      .filter(([, { count, seenAt }]) => count >= leastCount && seenAt > since)
-      .toSorted(([, one], [, other]) => other.count - one.count)
+    return this.#lessonsOf(kind)
+      .reverse()
+      .filter(([, { count, seenAt }]) => count >= leastCount[kind.way] && this.#isOfLate(seenAt))
+      .filter(([, { keptOutAt }]) => !this.#isOfLate(keptOutAt))
+      .toSorted(([, one], [, other]) => other.count - one.count || other.seenAt - one.seenAt)
       .slice(0, mostModules)
       .map(([name]) => name);
   }
@@ -75,7 +91,7 @@ export class ForkHabits {
   /** Those that ran often of late, the most frequent first. */
   frequent(): readonly ForkKind[] {
     return this.#byWeight()
-      .filter((habit) => weightAt(habit, this.#now()) >= oftenWeight)
+      .filter((habit) => weightAt(habit, this.#now()) >= oftenWeight[habit.kind.way])
       .map(({ kind }) => kind);
   }
 
@@ -95,6 +111,20 @@ export class ForkHabits {
 
   #saveLater(): void {
     this.#saving ??= setTimeout(() => this.save(), saveAfterMs).unref();
+  }
+
+  #lessonsOf(kind: ForkKind): Lesson[] {
+    return [...(this.#habits.get(idOf(kind))?.modules ?? [])];
+  }
+
+  #isOfLate(at = Number.NEGATIVE_INFINITY): boolean {
+    return at > this.#now() - moduleMs;
+  }
+
+  /** The oldest go first, so that what is new can be learned. */
+  #forget(modules: Habit['modules']): void {
+    const oldest = [...modules].toSorted(([, one], [, other]) => one.seenAt - other.seenAt);
+    for (const [name] of oldest.slice(0, modules.size - mostModules)) modules.delete(name);
   }
 
   #habitOf(kind: ForkKind): Habit {

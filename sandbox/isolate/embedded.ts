@@ -7,6 +7,7 @@
  *
  * Entries block the thread, so a signal ends the process as it would end node.
  */
+import { foregroundHeapBytes } from '../../src/model/foreground-run.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
 import { freshRooms, type Rooms } from './cell.ts';
@@ -14,12 +15,10 @@ import { loadPrelude, type Prelude } from './prelude.ts';
 import { Session } from './session.ts';
 import { standardIo } from './standard-io.ts';
 
-/** Node's own default on a machine with enough memory; a limit below it is held for the whole process from outside. */
-const defaultHeapBytes = 4096 * 2 ** 20;
-
+/** A limit below the usual heap is held for the whole process from outside. */
 function oneRoom(prelude: Prelude): Rooms {
-  const { take, giveBack } = freshRooms(prelude, defaultHeapBytes);
-  return { take: (heapBytes = 0) => take(Math.max(heapBytes, defaultHeapBytes)), giveBack };
+  const { take, giveBack } = freshRooms(prelude, foregroundHeapBytes);
+  return { take: (heapBytes = 0) => take(Math.max(heapBytes, foregroundHeapBytes)), giveBack };
 }
 
 /** Runs the program to its end; its output goes to this process's own descriptors, in order, each write finished. */

@@ -6,12 +6,17 @@
  * isolate for the next one (`cell.ts` has what that may see of it), and while the thread has nothing else to do, the
  * next context is made ready in it. An isolate is let go after a number of programs, as its memory does not all come back,
  * or when a program has left much of it in use.
+ *
+ * All this is for the heaps that programs have without a limit of their own, each a shelf: those of executions, and those of
+ * `prisn run`. With a limit of its own a program has an isolate of its own.
  */
+import { foregroundHeapBytes } from '../../src/model/foreground-run.ts';
 import { Cell, type Room, type Rooms } from './cell.ts';
 import type { Prelude } from './prelude.ts';
 
-/** Heap of a program that asks for no limit of its own. */
+/** Heap of an execution that asks for no limit of its own. */
 const defaultHeapBytes = 128 * 2 ** 20;
+const usualHeaps: ReadonlySet<number> = new Set([defaultHeapBytes, foregroundHeapBytes]);
 
 const programsPerCell = 200;
 
@@ -29,31 +34,75 @@ const maxIdle = 2;
 
 export class Stock implements Rooms {
   readonly #prelude: Prelude;
+  /** By the heap of their isolates. */
+  readonly #shelves = new Map<number, Shelf>();
+  #last: Shelf;
+  #unusual = 0;
+
+  constructor(prelude: Prelude) {
+    this.#prelude = prelude;
+    this.#last = this.#shelfOf(defaultHeapBytes);
+  }
+
+  /** How many isolates there have been. */
+  get made(): number {
+    return [...this.#shelves.values()].reduce((sum, { made }) => sum + made, this.#unusual);
+  }
+
+  take(heapBytes = defaultHeapBytes, revision?: string): Room {
+    if (usualHeaps.has(heapBytes)) {
+      this.#last = this.#shelfOf(heapBytes);
+      return this.#last.take(revision);
+    }
+    this.#unusual++;
+    return new Cell(this.#prelude, heapBytes).open();
+  }
+
+  giveBack(room: Room, inOrder: boolean): void {
+    const shelf = this.#shelves.get(room.cell.heapBytes);
+    if (shelf) return shelf.giveBack(room, inOrder);
+    room.leave();
+    room.cell.close();
+  }
+
+  /** Lets go of what waits, but for one context in a new isolate, of the kind that was asked for last. */
+  trim(): void {
+    for (const shelf of this.#shelves.values()) shelf.trim(shelf === this.#last ? 1 : 0);
+  }
+
+  close(): void {
+    for (const shelf of this.#shelves.values()) shelf.close();
+  }
+
+  #shelfOf(heapBytes: number): Shelf {
+    const known = this.#shelves.get(heapBytes);
+    if (known) return known;
+    const shelf = new Shelf(this.#prelude, heapBytes);
+    this.#shelves.set(heapBytes, shelf);
+    return shelf;
+  }
+}
+
+class Shelf {
+  readonly #prelude: Prelude;
+  readonly #heapBytes: number;
   /** Those that may serve on: busy, ready or idle. */
   readonly #cells = new Set<Cell>();
   readonly #ready: Room[] = [];
   readonly #idle: Cell[] = [];
   #preparing: NodeJS.Immediate | undefined;
-  #made = 0;
+  made = 0;
 
-  constructor(prelude: Prelude) {
+  constructor(prelude: Prelude, heapBytes: number) {
     this.#prelude = prelude;
+    this.#heapBytes = heapBytes;
     this.#prepareSoon();
   }
 
-  /** How many isolates there have been. */
-  get made(): number {
-    return this.#made;
-  }
-
-  take(heapBytes = defaultHeapBytes, revision?: string): Room {
-    if (heapBytes === defaultHeapBytes) {
-      const room = (revision !== undefined && this.#knowing(revision)) || (this.#ready.pop() ?? this.#cell().open());
-      if (revision !== undefined) room.cell.note(revision);
-      return room;
-    }
-    this.#made++;
-    return new Cell(this.#prelude, heapBytes).open();
+  take(revision: string | undefined): Room {
+    const room = (revision !== undefined && this.#knowing(revision)) || (this.#ready.pop() ?? this.#cell().open());
+    if (revision !== undefined) room.cell.note(revision);
+    return room;
   }
 
   /** One in an isolate that has run the program before, and compiles it in no time. */
@@ -72,10 +121,10 @@ export class Stock implements Rooms {
     this.#prepareSoon();
   }
 
-  /** Lets go of what waits, but for one context in a new isolate. */
-  trim(): void {
+  /** @param most contexts that are to be ready then, in new isolates */
+  trim(most: number): void {
     for (const cell of [...this.#idle.splice(0), ...this.#ready.splice(0).map((room) => room.cell)]) this.#close(cell);
-    this.#prepareSoon(1);
+    this.#prepareSoon(most);
   }
 
   close(): void {
@@ -84,7 +133,7 @@ export class Stock implements Rooms {
   }
 
   #mayServe(cell: Cell): boolean {
-    if (cell.isolate.isDisposed || cell.heapBytes !== defaultHeapBytes) return false;
+    if (cell.isolate.isDisposed) return false;
     if (cell.rooms >= programsPerCell || this.#idle.length >= maxIdle) return false;
     const { heap, buffers } = cell.memory;
     return heap <= maxHeapLeft && buffers <= maxBuffersLeft;
@@ -93,8 +142,8 @@ export class Stock implements Rooms {
   #cell(): Cell {
     const idle = this.#idle.pop();
     if (idle) return idle;
-    this.#made++;
-    const cell = new Cell(this.#prelude, defaultHeapBytes);
+    this.made++;
+    const cell = new Cell(this.#prelude, this.#heapBytes);
     this.#cells.add(cell);
     return cell;
   }

@@ -6,7 +6,7 @@
  * successor is started, and when that joins, the old one takes no more runs and leaves with its last. A second one joins
  * where one is the bottleneck.
  *
- * Servers that fail, or are lost soon, are tried again after a pause that doubles.
+ * Servers that fail, or are lost soon, are tried again after a pause that doubles; so are lessons that follow each other.
  */
 import type { ForkKind } from '../../src/model/fork.ts';
 import { ForkServer } from './fork-server.ts';
@@ -16,6 +16,9 @@ export interface Habits {
   asked(kind: ForkKind): void;
   /** @param modules that one run imported and its server had not */
   imported(kind: ForkKind, modules: readonly string[]): void;
+  /** Modules that a server must not import ahead. */
+  keepOut(kind: ForkKind, modules: readonly string[]): void;
+  keptOut(kind: ForkKind): readonly string[];
   /** What to import ahead, the most frequent first. */
   preloads(kind: ForkKind): readonly string[];
   /** Whose server should be there before they are asked for, the most frequent first. */
@@ -66,7 +69,7 @@ const batch = 16;
 export class ForkGroup {
   readonly kind: ForkKind;
   readonly #parts: GroupParts;
-  readonly #keptOut = new Set<string>();
+  readonly #keptOut: Set<string>;
   readonly #failures = new Pause();
   readonly #lessons = new Pause();
   #members: Member[] = [];
@@ -78,6 +81,7 @@ export class ForkGroup {
   constructor(kind: ForkKind, parts: GroupParts) {
     this.kind = kind;
     this.#parts = parts;
+    this.#keptOut = new Set(parts.habits.keptOut(kind));
   }
 
   get members(): readonly Member[] {
@@ -144,6 +148,7 @@ export class ForkGroup {
       for (const name of modules) tried.add(name);
       const { rssBytes, keptOut } = await server.preload(modules);
       for (const name of keptOut) this.#keptOut.add(name);
+      this.#parts.habits.keepOut(this.kind, keptOut);
       bytes = rssBytes;
     }
     for (const other of this.#members) if (other.hasJoined && this.#isDue(other)) other.server.leave();
@@ -153,12 +158,20 @@ export class ForkGroup {
   }
 
   #learn(member: Member, modules: readonly string[]): void {
-    this.#parts.habits.imported(this.kind, modules);
+    const news = modules.filter((name) => this.#isUntried(member, name));
+    // Every run tells what it imported, also where that is the same each time, and kept out.
+    if (news.length === 0) return;
+    this.#parts.habits.imported(this.kind, news);
     member.isBehind ||= this.#untried(member).length > 0;
+    if (member.isBehind && !member.server.isLeaving && this.#lessons.isOver) this.start();
   }
 
-  #untried({ tried }: Member): string[] {
-    return this.#parts.habits.preloads(this.kind).filter((name) => !tried.has(name) && !this.#keptOut.has(name));
+  #untried(member: Member): string[] {
+    return this.#parts.habits.preloads(this.kind).filter((name) => this.#isUntried(member, name));
+  }
+
+  #isUntried({ tried }: Member, name: string): boolean {
+    return !tried.has(name) && !this.#keptOut.has(name);
   }
 
   /** @param why where nobody asked for it */
@@ -173,7 +186,7 @@ export class ForkGroup {
   }
 }
 
-/** A pause that doubles each time. */
+/** A pause that doubles each time, less the time that was calm since the last one. */
 class Pause {
   #ms = leastPauseMs / 2;
   #until = Number.NEGATIVE_INFINITY;
@@ -183,7 +196,9 @@ class Pause {
   }
 
   grow(): void {
-    this.#ms = Math.min(2 * this.#ms, mostPauseMs);
-    this.#until = performance.now() + this.#ms;
+    const now = performance.now();
+    const calmMs = now - this.#until;
+    this.#ms = Math.min(Math.max(2 * this.#ms - calmMs, leastPauseMs), mostPauseMs);
+    this.#until = now + this.#ms;
   }
 }

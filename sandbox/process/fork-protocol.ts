@@ -39,7 +39,7 @@ export interface ForkEnd {
   /** Of the program and what it waited for. */
   readonly cpuMs: number;
   readonly maxRssBytes: number;
-  /** Modules that it imported and the server had not, where that was looked at. */
+  /** Modules that it imported and the server had not, where there are any. */
   readonly imports: readonly string[] | undefined;
 }
 

@@ -46,7 +46,7 @@ export interface ForkServerOptions {
   readonly onReady: () => void;
   /** When it has no run any more. */
   readonly onIdle: () => void;
-  /** What a run imported, where the server looked. */
+  /** What a run imported that the server had not. */
   readonly onImports: (modules: readonly string[]) => void;
   /** When it is gone. @param why in words, where nobody asked for it */
   readonly onGone: (why: string | undefined) => void;

@@ -229,12 +229,13 @@ class LocalDaemon implements Daemon {
     const { version, install, mode, flags } = this.#options;
     const { socket, data_dir } = this.#settings;
     return {
+      // First, for the stub: a shell reads byte by byte.
+      install,
       ...(processId(process.pid) ?? { pid: process.pid, start: '', boot: '' }),
       ...place,
       socket,
       data_dir,
       version,
-      install,
       mode,
       flags,
       started_at: this.#startedAt.toISOString(),

@@ -195,7 +195,7 @@ export class DeploymentUseCases {
     checkLimits(resolved, configuration.resources ?? {});
     if (configuration.reuse && resolved.kind === 'process')
       throw new PrisnError(
-        'unsupported',
+        'usage',
         `reuse: only a program in an isolate keeps its context, and this one would run in ${resolved.runtime} (${resolved.why}); ` +
           'deploy it without reuse: a process starts anew for each execution',
       );

@@ -9,7 +9,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { IsolateRunning, IsolateSink } from '../../sandbox/isolate/pool.ts';
 import { exitCodeOfSignal, exitCodes } from '../base/exit-codes.ts';
 import { encodeFrame, type Frame, frameTypes } from '../base/frames.ts';
-import { foregroundDomain, maxInputBytes } from '../model/foreground-run.ts';
+import { foregroundDomain, foregroundHeapBytes, maxInputBytes } from '../model/foreground-run.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { IsolateTask } from '../model/task.ts';
 
@@ -17,9 +17,6 @@ import type { IsolateTask } from '../model/task.ts';
 export interface ForegroundPool {
   start(task: IsolateTask, sink: IsolateSink, domain: string): IsolateRunning;
 }
-
-/** The heap of a program without a limit: node's own on a machine with enough memory, as in a process of its own. */
-export const foregroundHeapBytes = 4096 * 2 ** 20;
 
 /** Those that do not end a process by default (signal(7)); stopping one is its terminal's business. */
 const harmlessSignals: ReadonlySet<string> = new Set(

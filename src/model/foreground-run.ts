@@ -45,6 +45,9 @@ export const maxInputBytes = 64 * 2 ** 20;
 /** The trust domain of foreground runs: all of them are programs of the daemon's own user. */
 export const foregroundDomain = 'foreground';
 
+/** The heap of one without a limit: node's own on a machine with enough memory. */
+export const foregroundHeapBytes = 4096 * 2 ** 20;
+
 /** The reason in a frame `refused`. */
 export interface Refusal {
   readonly why: string;

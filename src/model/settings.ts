@@ -98,7 +98,7 @@ export const settings = {
   isolate_hosts: setting(
     count(0, 10_000),
     8,
-    'isolate hosts, one a namespace, that are kept for five minutes though they run nothing',
+    'isolate hosts, one a namespace, that are kept for four minutes though they run nothing',
   ),
   fork_servers: setting(count(0, 64), 8, 'warm interpreters that Python programs are forked from, at most; 0 starts each anew'),
   fork_idle: setting(duration, 5 * 60_000, 'when a fork server that has nothing to do ends'),

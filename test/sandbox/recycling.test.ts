@@ -6,6 +6,7 @@ import { IsolatePool } from '../../sandbox/isolate/pool.ts';
 import { loadPrelude, preludeOf, snapshotOf } from '../../sandbox/isolate/prelude.ts';
 import { Session } from '../../sandbox/isolate/session.ts';
 import { Stock } from '../../sandbox/isolate/stock.ts';
+import { foregroundHeapBytes } from '../../src/model/foreground-run.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
 import { type Ended, moduleTask, record, scriptTask } from './recording.ts';
 
@@ -110,6 +111,19 @@ describe('the next program in an isolate', () => {
     assert.equal(sorted(first.stdout), sorted((await runIn(fromScript, scriptTask(inventory))).stdout));
     assert.equal(next.stdout, first.stdout);
     assert.equal(next.exitCode, 0);
+  });
+
+  test('has the same heap: one of prisn run has more than an execution', async () => {
+    const used: Cell[] = [];
+    const stock = new Stock(prelude);
+    const watched = new Watched(stock, ({ cell }) => void used.push(cell));
+    for (let run = 0; run < 20; run++) {
+      const limits = run % 2 === 0 ? {} : { memoryBytes: foregroundHeapBytes };
+      await runIn(watched, scriptTask('1', { limits }));
+      assert.equal(used[run]?.heapBytes, run % 2 === 0 ? 128 * megabyte : foregroundHeapBytes);
+    }
+    assert.ok(new Set(used).size <= 8, 'of both kinds they serve on');
+    stock.close();
   });
 
   test('finds a symbol of the registry without anything on it', async () => {

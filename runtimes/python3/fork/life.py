@@ -30,12 +30,12 @@ _file_input = 257
 _plain = (_io.TextIOWrapper, _io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom, _io.FileIO, _io.BytesIO, _io.StringIO)
 
 
-def live(file, name, report, image, ready):
+def live(file, name, imports, image, ready):
     """
     Generator of calls (see `stage`): a program, from its first line to the end of the process.
     @param file the script, a FILE*
     @param name by which `__file__` and tracebacks call it
-    @param report where the names of what it imported go, a `SharedPage` or None
+    @param imports where the names of what it imported go, a `SharedPage`
     @param image of the server, with the modules that are loaded
     @param ready a descriptor that is closed as the program begins
     """
@@ -48,8 +48,7 @@ def live(file, name, report, image, ready):
     main = _fresh_main(name)
     os.close(ready)
     raised = yield from call(native.run_file, file, os.fsencode(name), _file_input, main, main, 1, None)
-    if report is not None:
-        report.write('\n'.join(loaded_since(before)).encode('utf-8', 'replace'))
+    imports.write('\n'.join(loaded_since(before)).encode('utf-8', 'replace'))
     interrupted = raised is not None and raised[0] is KeyboardInterrupt
     code = 0 if raised is None else (yield from _report(raised))
     if raised is None or not issubclass(raised[0], SystemExit):
@@ -157,7 +156,11 @@ def _end_modules(before):
     yield from call(gc.collect)
     for module in reversed(modules):
         if module() is not None:
-            yield from call(vars(module()).clear)
+            # _PyModule_ClearDict, moduleobject.c: code that still comes to it finds None, private names first.
+            names = vars(module())
+            texts = [name for name in names if isinstance(name, str)]
+            yield from call(names.update, dict.fromkeys(name for name in texts if name[:1] == '_' != name[1:2]))
+            yield from call(names.update, dict.fromkeys(name for name in texts if name != '__builtins__'))
     yield from call(gc.collect)
 
 

@@ -56,27 +56,27 @@ def monitor(run, image, server, told):
     parent = os.getpid()
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _watched)
     signals = native.open_signals(_watched)
+    imports = native.SharedPage()
     for _ in range(_most_runs):
         try:
-            run.report = native.SharedPage() if run.is_looked_at else None
             begins, ready = os.pipe()
             pid = image.fork()
         except OSError as error:
             run.refuse(str(error), told)
             break
         if pid == 0:
-            yield from _become_program(run, image, ready, parent)
+            yield from _become_program(run, image, imports, ready, parent)
         os.close(ready)
         for fd in run.descriptors.values():
             os.close(fd)
-        is_alone = _Watch(run, pid, own_pid, begins, server.fileno(), signals, told).follow()
+        is_alone = _Watch(run, pid, own_pid, begins, server.fileno(), signals, imports, told).follow()
         if run.is_recorded or not is_alone:
             break
         run = _next(server, signals)
     os._exit(0)
 
 
-def _become_program(run, image, ready, parent):
+def _become_program(run, image, imports, ready, parent):
     native.prctl(native.PR_SET_PDEATHSIG, _signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
@@ -86,7 +86,7 @@ def _become_program(run, image, ready, parent):
     except Exception as error:
         os.write(ready, f'{error}'.encode('utf-8', 'replace') or b'it cannot be prepared')
         os._exit(0)
-    yield from live(file, name, run.report, image, ready)
+    yield from live(file, name, imports, image, ready)
 
 
 def _next(server, signals):
@@ -115,13 +115,14 @@ def _become_root_of_tree(run):
 class _Watch:
     """One run, from the fork of its program on."""
 
-    def __init__(self, run, pid, own_pid, begins, server, signals, told):
+    def __init__(self, run, pid, own_pid, begins, server, signals, imports, told):
         self._run = run
         self._pid = pid
         self._own_pid = own_pid
         #: Says why the program is refused, and is over when it begins.
         self._begins = begins
         self._signals = signals
+        self._imports = imports
         self._told = told
         self._status = None
         self._refused = ''
@@ -261,8 +262,9 @@ class _Watch:
             'cpu_ms': self._cpu_us // 1000,
             'max_rss_bytes': self._max_rss_bytes,
         }
-        if self._run.report is not None:
-            facts['imports'] = list(_module_names(self._run.report.take()))
+        imports = list(_module_names(self._imports.take()))
+        if imports:
+            facts['imports'] = imports
         self._run.tell(self._told, b'E', b'%s %d' % (b'signal' if is_signal else b'exit', number), 'ended', **facts)
 
 

@@ -174,14 +174,17 @@ class SharedPage:
     def __init__(self):
         self._at = _libc.mmap(None, ctypes.c_size_t(self.SIZE), 3, 0x21, -1, ctypes.c_long(0))
 
-    def write(self, data):
-        ctypes.memmove(self._at, data + b'\0', min(len(data) + 1, self.SIZE - 1))
+    def write(self, lines):
+        """As many of them as there is room for."""
+        if len(lines) >= self.SIZE:
+            lines = lines[: self.SIZE - 1].rpartition(b'\n')[0]
+        ctypes.memmove(self._at, lines + b'\0', len(lines) + 1)
 
     def take(self):
-        """@return what was written. The memory is gone afterwards"""
-        data = ctypes.string_at(self._at, self.SIZE - 1).split(b'\0', 1)[0]
-        _libc.munmap(ctypes.c_void_p(self._at), ctypes.c_size_t(self.SIZE))
-        return data
+        """@return what was written since the last time"""
+        lines = ctypes.string_at(self._at, self.SIZE).partition(b'\0')[0]
+        ctypes.memset(self._at, 0, 1)
+        return lines
 
 
 class _MemoryMap(ctypes.Structure):

@@ -21,7 +21,8 @@ class Preloads:
     def __init__(self, image):
         self._image = image
         self._names = deque()
-        self._loaded = []
+        #: Those that were come to since the last time that it was told of.
+        self._seen = []
         self._kept_out = {}
         self._name = None
         #: Of the probe that is under way: its pid (0 for none), where its verdict comes from, and when that is due.
@@ -40,12 +41,21 @@ class Preloads:
         """Starts a probe. @return whether there was something to probe"""
         while self._names:
             self._name = self._names.popleft()
-            if self._name in self._image.modules:
-                self._loaded.append(self._name)
-            elif self._name not in self._kept_out:
+            self._seen.append(self._name)
+            why = self._why_kept_out()
+            if why is not None:
+                self._kept_out[self._name] = why
+            elif self._name not in self._image.modules:
                 self._probe()
                 return True
         return False
+
+    def _why_kept_out(self):
+        """It, or a package that it is in: to import it is to import that first. @return None where neither is"""
+        name = self._name
+        while name and name not in self._kept_out:
+            name = name.rpartition('.')[0]
+        return self._kept_out.get(name)
 
     def _probe(self):
         self.fd, writing = os.pipe()
@@ -78,14 +88,15 @@ class Preloads:
         except Exception as error:
             why = f'its import fails: {error}'
         if why is None:
-            self._loaded.append(self._name)
             self._image.freeze()
         else:
             self._kept_out[self._name] = why
 
     def finish(self):
         """@return what to tell of all that was asked for since the last time"""
-        loaded, self._loaded = self._loaded, []
+        seen, self._seen = self._seen, []
+        kept_out = {name: self._kept_out[name] for name in seen if name in self._kept_out}
+        loaded = [name for name in seen if name not in kept_out]
         with _io.FileIO('/proc/self/statm') as file:
             pages = int(file.read().split()[1])
-        return {'modules': loaded, 'kept_out': self._kept_out, 'rss_bytes': pages * os.sysconf('SC_PAGE_SIZE')}
+        return {'modules': loaded, 'kept_out': kept_out, 'rss_bytes': pages * os.sysconf('SC_PAGE_SIZE')}

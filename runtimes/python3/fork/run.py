@@ -14,7 +14,6 @@ class Run:
     descriptors: number in the program → descriptor here
     cgroups: folders that the program enters
     connection, received: to the launcher, and what came from it after the request; None for a recorded run
-    is_looked_at, report: whether it shall say what it imported, and where
     tag: its name for the daemon, as (`id` or `ticket`, text)
     """
 
@@ -29,8 +28,6 @@ class Run:
         self.cgroups = []
         self.pid_namespace = False
         self.connection, self.received = None, b''
-        self.is_looked_at = False
-        self.report = None
 
     @property
     def is_recorded(self):
@@ -38,7 +35,7 @@ class Run:
 
     def pack(self):
         """@return what `unpack` makes a run of the launcher's of: bytes, and descriptors"""
-        process = self.umask, self.nice, self.limits, self.ignored, self.is_looked_at
+        process = self.umask, self.nice, self.limits, self.ignored
         words = self.tag, self.file, self.arguments, self.environment, list(self.descriptors), self.received
         return marshal.dumps((words, process)), self.held()
 
@@ -77,7 +74,7 @@ def unpack(data, descriptors):
     *placed, cwd, connection = descriptors
     run = Run(tag, file, arguments, environment, cwd, dict(zip(numbers, placed)))
     run.connection, run.received = connection, received
-    run.umask, run.nice, run.limits, run.ignored, run.is_looked_at = process
+    run.umask, run.nice, run.limits, run.ignored = process
     return run
 
 

@@ -36,8 +36,6 @@ _most_requests = 64
 _most_free = 2
 #: For how long files are taken to be as they were at the last look.
 _look_seconds = 0.05
-#: Runs that are looked at for what they import: the first ones, then one in so many.
-_looked_at_first, _looked_at_every = 8, 64
 
 
 class Stop(Exception):
@@ -74,7 +72,6 @@ class Server:
         self._monitors = {}
         self._free = []
         self._statuses = {}
-        self._runs = 0
         self._looked_at = 0.0
         self._is_stale = False
         self._is_reaper = False
@@ -251,9 +248,6 @@ class Server:
 
     def _start(self, run):
         """Generator: forks the run's monitor, whose life goes on in here."""
-        self._runs += 1
-        if self._runs <= _looked_at_first or self._runs % _looked_at_every == 0:
-            run.is_looked_at = True
         if self._hand_over(run):
             run.close()
             return

@@ -23,7 +23,7 @@ function habitsOf(context: TestContext): { open: () => ForkHabits; path: string;
 }
 
 describe('the habits of Python programs', () => {
-  test('are to import what two runs imported, the most frequent first', (context) => {
+  test('are to import what two recorded runs imported, the most frequent first', (context) => {
     const habits = habitsOf(context).open();
     habits.imported(kind(), ['json', 'ssl', 'rare']);
     assert.deepEqual(habits.preloads(kind()), []);
@@ -31,6 +31,16 @@ describe('the habits of Python programs', () => {
     habits.imported(kind(), ['ssl']);
     assert.deepEqual(habits.preloads(kind()), ['ssl', 'json']);
     assert.deepEqual(habits.preloads(kind({ domain: 'other' })), []);
+  });
+
+  test('are to import what one run in the foreground imported, of the last one first, and what came last before it', (context) => {
+    const { open, clock } = habitsOf(context);
+    const habits = open();
+    const foreground = kind({ way: 'foreground' });
+    habits.imported(foreground, ['json.decoder', 'json']);
+    clock.now++;
+    habits.imported(foreground, ['_ssl', 'ssl']);
+    assert.deepEqual(habits.preloads(foreground), ['ssl', '_ssl', 'json', 'json.decoder']);
   });
 
   test('outlive the daemon, for a week', (context) => {
@@ -43,6 +53,23 @@ describe('the habits of Python programs', () => {
     assert.deepEqual(open().preloads(kind()), []);
   });
 
+  test('leave out for a week what a server kept out, also of the next daemon', (context) => {
+    const { open, clock } = habitsOf(context);
+    const first = open();
+    for (const names of [
+      ['noisy', 'json'],
+      ['noisy', 'json'],
+    ])
+      first.imported(kind(), names);
+    first.keepOut(kind(), ['noisy']);
+    first.save();
+    const next = open();
+    assert.deepEqual([next.preloads(kind()), next.keptOut(kind())], [['json'], ['noisy']]);
+    clock.now += 8 * dayMs;
+    next.imported(kind(), ['noisy']);
+    assert.deepEqual([next.preloads(kind()), next.keptOut(kind())], [['noisy'], []]);
+  });
+
   test('make those frequent that ran often of late', (context) => {
     const { open, clock } = habitsOf(context);
     const habits = open();
@@ -52,6 +79,9 @@ describe('the habits of Python programs', () => {
     for (let i = 0; i < 30; i++) habits.asked(often);
     habits.asked(seldom);
     assert.deepEqual(habits.frequent(), [often, kind()]);
+    const foreground = kind({ way: 'foreground' });
+    for (let i = 0; i < 2; i++) habits.asked(foreground);
+    assert.deepEqual(habits.frequent(), [often, kind(), foreground], 'somebody sits there');
     clock.now += 3 * dayMs;
     assert.deepEqual(habits.frequent(), []);
   });
@@ -91,7 +121,10 @@ describe('the habits of Python programs', () => {
       kind(),
       Array.from({ length: 5000 }, (_, index) => `module_${index}`),
     );
+    const news = ['news', 'news'];
+    for (const name of news) habits.imported(kind(), [name]);
     habits.save();
     assert.ok(readFileSync(path, 'utf8').length < 200_000);
+    assert.deepEqual(habits.preloads(kind()), ['news'], 'what is new is learned all the same');
   });
 });

@@ -156,6 +156,25 @@ describe('a fork server', { skip, timeout: 120_000 }, () => {
     assert.ok(Number(ended['max_rss_bytes']) > 1_000_000);
   });
 
+  it('tells of every run what it imported that is not loaded yet', async (t) => {
+    const [folder, server] = [new Folder(t), new Server(t)];
+    const many = Array.from({ length: 400 }, (_, index) => `sys.modules["module_${index}"] = sys`).join('\n');
+    folder.file('own.py', '');
+    for (let run = 0; run < 12; run++) {
+      const names = [['colorsys'], [], ['colorsys', 'own']][run % 3] ?? [];
+      const file = folder.file('imports.py', names.map((name) => `import ${name}\n`).join(''));
+      const { ticket } = await server.launch(t, file);
+      assert.deepEqual((await server.told('ended', { ticket }))['imports'] ?? [], names);
+    }
+    const { ticket } = await server.launch(t, folder.file('many.py', `import sys\n${many}\n`));
+    const told = (await server.told('ended', { ticket }))['imports'] as string[];
+    assert.deepEqual(
+      told,
+      told.map((_, index) => `module_${index}`),
+    );
+    assert.ok(told.length > 100, 'as many as there is room for, and whole');
+  });
+
   it('tells of a signal', async (t) => {
     const [folder, server] = [new Folder(t), new Server(t)];
     const { ticket, end } = await server.launch(t, folder.file('ends.py', 'import os\nos.kill(os.getpid(), 15)\n'));
@@ -442,6 +461,18 @@ describe('preloading', { skip, timeout: 120_000 }, () => {
       'import sys\nprint([name in sys.modules for name in ("json", "value", "fails", "has_a_thread")])\n',
     );
     assert.equal((await server.run(t, file)).stdout, '[True, True, False, False]\n');
+  });
+
+  it('keeps out what is in a package that it keeps out, and does not import that again', async (t) => {
+    const { folder, interpreter, packages } = installed(t, { 'noisy/part': '', 'noisy/other/part': '', value: '' });
+    const [log, inside] = [folder.path('log'), packages.slice(folder.root.length + 1)];
+    folder.file(`${inside}/noisy/__init__.py`, `open(${JSON.stringify(log)}, "a").write("x")\n`);
+    const server = new Server(t, { interpreter });
+    const modules = ['noisy', 'noisy.part', 'noisy.other.part', 'value'];
+    server.send({ op: 'preload', modules });
+    const told = await server.told('preloaded');
+    assert.deepEqual([told['modules'], Object.keys(told['kept_out'] ?? {})], [['value'], modules.slice(0, 3)]);
+    assert.equal(readFileSync(log, 'utf8'), 'x');
   });
 
   it('never stands in for a file of the user of the same name', async (t) => {

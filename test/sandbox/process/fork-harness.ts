@@ -25,6 +25,10 @@ export class KnownHabits implements Habits {
   imported(_: ForkKind, modules: readonly string[]): void {
     this.learned.push(...modules);
   }
+  keepOut(): void {}
+  keptOut(): readonly string[] {
+    return [];
+  }
   preloads(): readonly string[] {
     return this.wanted;
   }
