@@ -27,7 +27,7 @@ export const ruby: ProcessRuntime = {
     other: 'see https://www.ruby-lang.org/en/downloads/',
   },
   dependencies: {
-    install: ['bundle', 'install'],
+    install: ['env', '-u', 'RUBYOPT', 'bundle', 'install'],
     env: {
       BUNDLE_PATH: '{env}',
       BUNDLE_GEMFILE: '{dir}/Gemfile',

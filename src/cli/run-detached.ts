@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { bringsAlong } from '../../runtimes/brings.ts';
 import type { ProgramSource } from '../../runtimes/command.ts';
+import { readHead } from '../../runtimes/head.ts';
+import { detect } from '../../runtimes/index.ts';
 import type { ExecutionFields } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
 import { isTerminal } from '../base/terminal.ts';
@@ -59,6 +61,9 @@ async function sourceOf(parsed: RunArguments, program: ProgramSource): Promise<(
     return async () => ({ source, runtime });
   }
   const file = resolve(program.file);
+  // A refusal names the file as it was typed.
+  const head = readHead(program.file);
+  if (asked === undefined) await detect(program.file, head, place, { home: homeDir(process.env) });
   const { files, notes } = await bringsAlong(file, place, { runtime: asked, home: homeDir(process.env) });
   const packing = await packFiles(files);
   for (const note of notes) say(note);
