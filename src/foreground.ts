@@ -12,7 +12,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { commandFor, type Preload, type ProgramSource } from '../runtimes/command.ts';
 import { readHead } from '../runtimes/head.ts';
-import { detect, runtimeById } from '../runtimes/index.ts';
+import { detect, findRuntime, runtimeById } from '../runtimes/index.ts';
 import { PrisnError } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import { leastPidsOfNode } from './model/limits.ts';
@@ -37,6 +37,8 @@ export interface ForegroundRun {
   readonly input: string | undefined;
   /** Absolute path of the folder for what is worth keeping between runs; need not exist. */
   readonly cacheDir: string;
+  /** Absolute path of `PRISN_HOME`, where the user's own runtimes are; need not exist. */
+  readonly home: string;
   /** Starts this run once more, as a program of its own whose limits are held, with these flags of node's. */
   readonly again: (nodeFlags: readonly string[]) => readonly [file: string, ...args: string[]];
   /** Runs a program in an isolate that the daemon holds; absent where there is none. */
@@ -63,7 +65,7 @@ export interface WarmIo {
  * @throws PrisnError when the program cannot be started at all
  */
 export async function runInForeground(run: ForegroundRun): Promise<Outcome> {
-  const detection = detectRuntime(run);
+  const detection = await detectRuntime(run);
   if (detection.runtime.kind === 'process') return runProcess(run, detection);
   if (needsHolder(run) && !mayBeWarm(run)) return runAgain(run, holderRunsIt);
   return runJavaScript(run, detection);
@@ -84,21 +86,20 @@ function mayBeWarm(run: ForegroundRun): boolean {
 }
 
 /** @throws PrisnError where nothing tells what runs it */
-export function detectRuntime({
-  program,
-  runtime,
-  cwd,
-  env,
-}: Pick<ForegroundRun, 'program' | 'runtime' | 'cwd' | 'env'>): Detection {
-  if ('file' in program) return detect(program.file, readHead(program.file), { env, cwd }, runtime);
-  if (runtime === undefined) {
-    const what = 'code' in program ? '--exec' : 'a program from standard input';
-    throw new PrisnError(
-      'usage',
-      `${what} needs --runtime, since there is no file name to tell the language by; such as --runtime python3`,
-    );
-  }
-  return { runtime: runtimeById(runtime), how: `--runtime ${runtime}` };
+async function detectRuntime({ program, runtime, home, cwd, env }: ForegroundRun): Promise<Detection> {
+  if ('file' in program) return detect(program.file, readHead(program.file), { env, cwd }, { runtime, home });
+  const named = nameOfLanguage(program, runtime);
+  return { runtime: await findRuntime(named, home), how: `--runtime ${named}` };
+}
+
+/** @returns what was asked for @throws PrisnError `usage` without, since there is no file name to tell the language by */
+export function nameOfLanguage(program: Exclude<ProgramSource, { file: string }>, runtime: string | undefined): string {
+  if (runtime !== undefined) return runtime;
+  const what = 'code' in program ? '--exec' : 'a program from standard input';
+  throw new PrisnError(
+    'usage',
+    `${what} needs --runtime, since there is no file name to tell the language by; such as --runtime python3`,
+  );
 }
 
 /** @param importsTypeScript whether a program for node is known to */

@@ -75,7 +75,9 @@ export class Launches {
     const path = resolve(cwd, file);
     const found = statSync(path, { bigint: true });
     if (`${found.dev}:${found.ino}` !== fileId) return declined('the daemon finds another file there');
-    const detection = detect(file, readHead(path), { env: asked.env, cwd: asked.workdir ?? cwd }, asked.runtime);
+    const where = { env: asked.env, cwd: asked.workdir ?? cwd };
+    // The user's own runtimes are no concern here: they claim nothing of what a launch can be for.
+    const detection = await detect(file, readHead(path), where, { runtime: asked.runtime });
     const { kind, id } = detection.runtime;
     if (kind === 'isolate') return found.size > maxSourceBytes ? declined('it is large') : this.#isolate(request, asked, path);
     if (id !== 'python3') return declined(`${id} has no use for it`);

@@ -10,11 +10,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commandFor, type Preload } from '../runtimes/command.ts';
 import { readHead } from '../runtimes/head.ts';
-import { detect, runtimeById } from '../runtimes/index.ts';
+import { detect, findRuntime, runtimeById } from '../runtimes/index.ts';
 import { type Loaded, loadProgram } from '../runtimes/javascript/load.ts';
 import { nodePreload } from '../runtimes/javascript/node-preload.ts';
 import { locate } from '../runtimes/locate.ts';
 import { managerVariables } from '../runtimes/manager-variables.ts';
+import { sourceFileName } from '../runtimes/source-file.ts';
 import type { IsolatePool } from '../sandbox/isolate/pool.ts';
 import { startForkedJob } from '../sandbox/process/fork-job.ts';
 import type { ForkServers } from '../sandbox/process/fork-servers.ts';
@@ -32,7 +33,7 @@ import type {
   Workloads,
   WorkloadSink,
 } from './engine/ports.ts';
-import type { Detection, ProcessRuntime } from './model/runtime.ts';
+import type { Detection, ProcessRuntime, Runtime } from './model/runtime.ts';
 import { checkLimits } from './model/limits.ts';
 import type { FunctionRequest, ProcessTask, Program } from './model/task.ts';
 
@@ -42,6 +43,8 @@ export interface WorkloadOptions {
   readonly forks?: ForkServers;
   /** Absolute path of the folder for what is worth keeping: verdicts on programs, answers of version managers. */
   readonly cacheDir: string;
+  /** Absolute path of `PRISN_HOME`, where the user's own runtimes are; without it there are none. */
+  readonly home?: string;
   /** The daemon's own environment, of which a few names are taken. */
   readonly env: NodeJS.ProcessEnv;
   /** Is told why a program that might be forked is not. */
@@ -76,15 +79,17 @@ class LocalWorkloads implements Workloads {
   readonly #forks: ForkServers | undefined;
   readonly #log: (fields: object, message: string) => void;
   readonly #cacheDir: string;
+  readonly #home: string | undefined;
   readonly #loaded = new Recent<string, Way>(maxLoaded, { maxWeight: maxLoadedLength });
   readonly #base: Readonly<Record<string, string>>;
   readonly #locating: NodeJS.ProcessEnv;
 
-  constructor({ pool, forks, cacheDir, env, log = () => {} }: WorkloadOptions) {
+  constructor({ pool, forks, cacheDir, home, env, log = () => {} }: WorkloadOptions) {
     this.#pool = pool;
     this.#forks = forks;
     this.#log = log;
     this.#cacheDir = cacheDir;
+    this.#home = home;
     this.#base = { ...only(env, inheritedNames), HOST: '127.0.0.1' };
     this.#locating = only(env, managerVariables);
   }
@@ -132,8 +137,8 @@ class LocalWorkloads implements Workloads {
     const file = 'folder' in program ? join(program.folder, program.entrypoint) : undefined;
     const detection: Detection =
       file === undefined
-        ? { runtime: runtimeById(program.runtime ?? ''), how: `runtime ${program.runtime}` }
-        : detect(file, readHead(file), surroundings, program.runtime);
+        ? { runtime: await findRuntime(program.runtime ?? '', this.#home), how: `runtime ${program.runtime}` }
+        : await detect(file, readHead(file), surroundings, { runtime: program.runtime, home: this.#home });
     const { runtime, how } = detection;
     if (runtime.kind === 'process') return processWay(detection, how, false);
     const path = file ?? `/[source].${runtime.id === 'typescript' ? 'ts' : 'js'}`;
@@ -148,7 +153,7 @@ class LocalWorkloads implements Workloads {
   }
 
   #findInterpreter({ runtime, interpreter }: Detection, cwd: string): void {
-    const commands = interpreter?.commands ?? (runtime as ProcessRuntime).commands;
+    const commands = interpreter?.commands ?? (runtime as ProcessRuntime).command;
     if (commands.length > 0) locate(runtime as ProcessRuntime, this.#surroundings(cwd, {}), commands);
   }
 
@@ -209,7 +214,7 @@ class LocalWorkloads implements Workloads {
     const { id } = detection.runtime;
     checkLimits(resolved, workload.limits);
     const { args, cwd, runId, limits } = workload;
-    const file = await programFile(workload, id);
+    const file = await programFile(workload, detection.runtime);
     const preload = id === 'node' ? await nodePreload(file, undefined, typescript) : undefined;
     const { stdin, variables } = inputFor(workload, preload);
     const env = { ...this.#base, ...(id === 'python3' && unbuffered), ...variables, ...workload.env };
@@ -283,14 +288,12 @@ function startFailure(message: string, sink: WorkloadSink): RunningWorkload {
 }
 
 /** Code that was sent along goes to a file: the words of a command line are for all to see. */
-async function programFile({ program, cwd }: Workload, runtime: string): Promise<string> {
+async function programFile({ program, cwd }: Workload, runtime: Runtime): Promise<string> {
   if ('folder' in program) return join(program.folder, program.entrypoint);
-  const file = join(cwd, `main${extensions[runtime] ?? ''}`);
+  const file = join(cwd, sourceFileName(runtime));
   await writeFile(file, program.source, { mode: 0o700 });
   return file;
 }
-
-const extensions: Readonly<Record<string, string>> = { python3: '.py', node: '.js', bash: '.bash', sh: '.sh' };
 
 /**
  * How a program of a process runtime gets its input, and a request (beside the variables of CGI): as the argument of its default export, where it has one; else as

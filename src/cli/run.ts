@@ -11,7 +11,7 @@ import { runInForeground } from '../foreground.ts';
 import type { Inherited, Limits } from '../model/task.ts';
 import { checkInput, envFile, variables } from './assignments.ts';
 import { heldRun } from './held-run.ts';
-import { cacheDir } from './home.ts';
+import { cacheDir, homeDir } from './home.ts';
 import { wantsDaemon, warmRunner } from './warm.ts';
 import { last, parseRunArguments, type RunArguments, runOptions } from './run-options.ts';
 import { say } from './say.ts';
@@ -54,6 +54,7 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
     limitsHeld,
     inherited: inherited(process.env),
     cacheDir: cacheDir(process.env),
+    home: homeDir(process.env),
     again: (nodeFlags) => [process.execPath, ...nodeFlags, '--', process.argv[1] as string, heldRun, ...words],
     warm: limitsHeld ? undefined : warmRunner(process.env, explain),
     cold: () => {

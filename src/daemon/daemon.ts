@@ -213,11 +213,12 @@ class LocalDaemon implements Daemon {
       pool,
       forks,
       cacheDir: join(home, 'cache'),
+      home,
       env,
       log: (fields, message) => log.debug(fields, message),
     });
     const api = (): string | undefined => (this.#record?.address ? `http://${this.#record.address}` : undefined);
-    const parts = { folders, settings: this.#settings, masterKey, nodeId: hostname(), api, workloads, metrics, log };
+    const parts = { home, folders, settings: this.#settings, masterKey, nodeId: hostname(), api, workloads, metrics, log };
     const holdings = await Holdings.open(parts, version, () => this.#fail('what was restored cannot be opened'));
     this.#cleanUps.push('closing what is stored', () => holdings.close());
     this.#holdings = holdings;
