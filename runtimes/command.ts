@@ -55,7 +55,7 @@ export async function commandFor(
       ...fillTemplate(template, 'stdin' in program ? {} : program, args),
     ],
     env,
-    source,
+    source: interpreter?.source ?? source,
   };
 }
 

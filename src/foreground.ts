@@ -16,6 +16,7 @@ import { detect, runtimeById } from '../runtimes/index.ts';
 import { PrisnError } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import { leastPidsOfNode } from './model/limits.ts';
+import type { Provide, Wishes } from './dependencies.ts';
 import type { Outcome } from './model/outcome.ts';
 import type { Detection } from './model/runtime.ts';
 import type { Inherited, IsolateTask, Limits, ProcessTask, Program } from './model/task.ts';
@@ -37,6 +38,10 @@ export interface ForegroundRun {
   readonly input: string | undefined;
   /** Absolute path of the folder for what is worth keeping between runs; need not exist. */
   readonly cacheDir: string;
+  /** What the command line says about what the program needs from elsewhere. */
+  readonly wishes: Wishes;
+  /** Builds what is missing, in sight of the caller. */
+  readonly provide: Provide;
   /** Starts this run once more, as a program of its own whose limits are held, with these flags of node's. */
   readonly again: (nodeFlags: readonly string[]) => readonly [file: string, ...args: string[]];
   /** Runs a program in an isolate that the daemon holds; absent where there is none. */
@@ -102,7 +107,8 @@ export function detectRuntime({
 }
 
 /** @param importsTypeScript whether a program for node is known to */
-async function runProcess(run: ForegroundRun, detection: Detection, importsTypeScript = false): Promise<Outcome> {
+async function runProcess(run: ForegroundRun, found: Detection, importsTypeScript = false): Promise<Outcome> {
+  const detection = found.runtime.id === 'python3' ? await withEnvironment(run, found) : found;
   if (detection.runtime.id === 'node') refuseFewPids(run);
   const { program, env, cwd, cacheDir, input } = run;
   const isFileForNode = detection.runtime.id === 'node' && 'file' in program;
@@ -116,6 +122,16 @@ async function runProcess(run: ForegroundRun, detection: Detection, importsTypeS
   run.explain(`${detection.runtime.id} (${detection.how}): ${command.file} (${command.source})`);
   if (detection.runtime.id === 'python3' && 'file' in program && !needsHolder(run)) run.cold();
   return startProcess(run, { file: command.file, args: command.args, env: { ...env, ...command.env }, cwd });
+}
+
+async function withEnvironment(run: ForegroundRun, detection: Detection): Promise<Detection> {
+  const { program, env, cwd, cacheDir, wishes, provide } = run;
+  const { withPython } = await import('./dependencies.ts');
+  const isFile = 'file' in program && isRegular(program.file);
+  const text = 'code' in program ? program.code : '';
+  const place = isFile ? { file: resolve(program.file) } : { file: resolve(cwd, '-'), text };
+  const prepared = await withPython(detection, place, wishes, { env, cwd, cacheDir }, provide);
+  return prepared ?? detection;
 }
 
 async function preloadOf(file: string, input: string | undefined, importsTypeScript: boolean): Promise<Preload | undefined> {

@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import type { ProgramSource } from '../../runtimes/command.ts';
 import { PrisnError } from '../base/error.ts';
 import { parseCores, parseDuration, parseMemory } from '../base/units.ts';
+import type { Wishes } from '../dependencies.ts';
 import { runInForeground } from '../foreground.ts';
 import type { Inherited, Limits } from '../model/task.ts';
 import { checkInput, envFile, variables } from './assignments.ts';
@@ -50,6 +51,8 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
     limitsHeld,
     inherited: inherited(process.env),
     cacheDir: cacheDir(process.env),
+    wishes: wishes(parsed),
+    provide: async (request) => (await import('./provide.ts')).provide(request, explain === say),
     again: (nodeFlags) => [process.execPath, ...nodeFlags, '--', process.argv[1] as string, heldRun, ...words],
     warm: limitsHeld ? undefined : warmRunner(process.env, explain),
     cold: () => {
@@ -90,6 +93,16 @@ function programOf({ options, file }: RunArguments): ProgramSource {
   if (file === '-') return { stdin: true };
   // From another directory the name as it was typed would mean another file.
   return { file: options.has('--workdir') ? resolve(file) : file };
+}
+
+function wishes(parsed: RunArguments): Wishes {
+  const { options } = parsed;
+  return {
+    none: options.has('--no-deps'),
+    added: options.get('--with') ?? [],
+    python: last(parsed, '--python'),
+    frozen: options.has('--frozen'),
+  };
 }
 
 function limits(parsed: RunArguments): Limits {

@@ -1,0 +1,98 @@
+/**
+ * What a program needs from elsewhere, from what it says to what runs it: `runtimes/` finds its words and the interpreter, and
+ * `src/environments/` has the environment. Foreground runs, executions and launches come here, each with its own way to wait for
+ * what has to be built first.
+ */
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { locate, type LocateContext } from '../runtimes/locate.ts';
+import { python3 } from '../runtimes/python3.ts';
+import { pythonNeeds } from '../runtimes/python3/needs.ts';
+import type { Environment, EnvironmentRequest } from './environments/environments.ts';
+import type { PythonNeeds } from './model/needs.ts';
+import type { Detection, Interpreter } from './model/runtime.ts';
+
+/** What the command line says. */
+export interface Wishes {
+  /** Nothing is prepared. */
+  readonly none?: boolean;
+  /** Requirements beside those of the program. */
+  readonly added?: readonly string[];
+  /** A version of Python, a command or a path. */
+  readonly python?: string | undefined;
+  /** Only what is locked is installed. */
+  readonly frozen?: boolean;
+}
+
+export interface DependentProgram {
+  /** Absolute path; of a program without a file, of any in its folder. */
+  readonly file: string;
+  /** Its text, where it has no file. */
+  readonly text?: string | undefined;
+  /** Absolute path of the last folder in which its manifest may lie; its own without. */
+  readonly top?: string | undefined;
+}
+
+/** @returns the environment; undefined where it is not there, and is not built */
+export type Provide = (request: EnvironmentRequest) => Promise<Environment | undefined>;
+
+/**
+ * @param provide is asked only where something has to be installed
+ * @returns what runs the program; undefined where `provide` had nothing
+ * @throws PrisnError `dependency`, `no_runtime`
+ */
+export async function withPython(
+  detection: Detection,
+  program: DependentProgram,
+  wishes: Wishes,
+  context: LocateContext & { readonly env: Readonly<Record<string, string>> },
+  provide: Provide,
+): Promise<Detection | undefined> {
+  const { none = false, added = [], python, frozen = false } = wishes;
+  const needs = none ? undefined : await pythonNeeds({ ...program, file: realPath(program.file), added });
+  if (!needs && python === undefined) return detection;
+  const usual = () => locate(python3, context, detection.interpreter?.commands);
+  if (needs && added.length === 0 && python === undefined) {
+    const prepared = preparedByUser(detection, needs, context);
+    if (prepared) return prepared;
+  }
+  const { interpreterFor } = await import('../runtimes/python3/interpreters.ts');
+  const base = await interpreterFor({ asked: python, required: needs?.requiresPython ?? '' }, usual, context);
+  if (!needs || !hasPackages(needs)) return startedBy(detection, base.file, `Python ${base.version}`);
+  const environment = await provide({ needs, interpreter: base, env: context.env, frozen });
+  return (
+    environment && startedBy(detection, join(environment.folder, 'bin/python3'), `Python ${base.version} with ${needs.source}`)
+  );
+}
+
+/**
+ * An activated environment, one named by the `#!` line, or `.venv` beside the manifest: whoever made it has put into it what the manifest
+ * names. A block in the program is about no such environment.
+ */
+function preparedByUser(detection: Detection, needs: PythonNeeds, context: LocateContext): Detection | undefined {
+  if (needs.form === 'script') return undefined;
+  const { prefixes } = python3;
+  const isActive = prefixes.some((name) => existsSync(join(context.env[name] || '/nonexistent', 'bin')));
+  const [named = ''] = detection.interpreter?.commands ?? [];
+  if (isActive || existsSync(join(dirname(named), '../pyvenv.cfg'))) return detection;
+  const own = join(needs.folder, '.venv/bin/python3');
+  return existsSync(own) ? startedBy(detection, own, `.venv beside ${needs.source}`) : undefined;
+}
+
+function hasPackages({ form, requirements, isPackage }: PythonNeeds): boolean {
+  return form === 'requirements' || form === 'lock' || isPackage || requirements.length > 0;
+}
+
+function startedBy(detection: Detection, file: string, source: string): Detection {
+  const { args = [], env = {} } = detection.interpreter ?? {};
+  const interpreter: Interpreter = { commands: [file], args, env, source };
+  return { ...detection, interpreter };
+}
+
+function realPath(file: string): string {
+  try {
+    return realpathSync.native(file);
+  } catch {
+    return file;
+  }
+}
