@@ -67,6 +67,7 @@ module.exports = {
       'src/base/',
       'src/model/',
       'src/dependencies.ts',
+      'src/environments/',
       'runtimes/',
       'sandbox/process/launch.ts',
     ]),

@@ -6,11 +6,17 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { locate, type LocateContext } from '../runtimes/locate.ts';
+import { nodeNeeds } from '../runtimes/javascript/needs.ts';
+import { hooked } from '../runtimes/javascript/node-preload.ts';
+import type { Packages } from '../runtimes/javascript/packages.ts';
+import { node } from '../runtimes/node.ts';
+import { versionOf } from '../runtimes/version.ts';
 import { python3 } from '../runtimes/python3.ts';
 import { pythonNeeds } from '../runtimes/python3/needs.ts';
-import type { Environment, EnvironmentRequest } from './environments/environments.ts';
-import type { PythonNeeds } from './model/needs.ts';
-import type { Detection, Interpreter } from './model/runtime.ts';
+import type { Environment, EnvironmentRequest, Environments } from './environments/environments.ts';
+import { DependencyError } from './environments/failed.ts';
+import type { BaseInterpreter, PythonNeeds } from './model/needs.ts';
+import { type Detection, type Interpreter, isAtLeast } from './model/runtime.ts';
 
 /** What the command line says. */
 export interface Wishes {
@@ -31,6 +37,14 @@ export interface DependentProgram {
   readonly text?: string | undefined;
   /** Absolute path of the last folder in which its manifest may lie; its own without. */
   readonly top?: string | undefined;
+}
+
+/** What a server needs of `Environments`. */
+export type PreparesEnvironments = Pick<Environments, 'prepare'>;
+
+/** The installer's, of a failure of one. */
+export function lastLinesOf(error: unknown): readonly string[] {
+  return error instanceof DependencyError ? error.tail : [];
 }
 
 /** @returns the environment; undefined where it is not there, and is not built */
@@ -63,6 +77,32 @@ export async function withPython(
   return (
     environment && startedBy(detection, join(environment.folder, 'bin/python3'), `Python ${base.version} with ${needs.source}`)
   );
+}
+
+/**
+ * @returns where the packages of a program for node are; undefined where it needs none, or has them beside it
+ * @throws PrisnError `dependency`
+ */
+export async function packagesOf(
+  program: DependentProgram,
+  { none = false, frozen = false }: Wishes,
+  context: LocateContext & { readonly env: Readonly<Record<string, string>> },
+  provide: Provide,
+): Promise<Packages | undefined> {
+  if (none || program.text !== undefined) return undefined;
+  const needs = nodeNeeds(realPath(program.file), program.top);
+  if (!needs) return undefined;
+  const interpreter = await nodeFor(context);
+  const environment = await provide({ needs, interpreter, env: context.env, frozen });
+  return environment && { home: needs.folder, modules: join(environment.folder, 'node_modules') };
+}
+
+/** The node that will run it, as packages come with hooks: prisn's own where the one that is found is older than they are. */
+async function nodeFor(context: LocateContext): Promise<BaseInterpreter> {
+  const { file } = locate(node, context);
+  const version = await versionOf(node, file, context);
+  if (version !== undefined && isAtLeast(version, hooked)) return { file, version };
+  return { file: process.execPath, version: process.versions.node };
 }
 
 /**

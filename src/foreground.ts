@@ -117,7 +117,7 @@ async function runProcess(run: ForegroundRun, found: Detection, importsTypeScrip
       'usage',
       `--input calls the default export of a JavaScript program; ${detection.runtime.id} takes its input on stdin`,
     );
-  const preload = isFileForNode ? await preloadOf(program.file, input, importsTypeScript) : undefined;
+  const preload = isFileForNode ? await preloadOf(run, program.file, importsTypeScript) : undefined;
   const command = await commandFor(detection, program, run.args, { env, cwd, cacheDir }, preload);
   run.explain(`${detection.runtime.id} (${detection.how}): ${command.file} (${command.source})`);
   if (detection.runtime.id === 'python3' && 'file' in program && !needsHolder(run)) run.cold();
@@ -134,9 +134,14 @@ async function withEnvironment(run: ForegroundRun, detection: Detection): Promis
   return prepared ?? detection;
 }
 
-async function preloadOf(file: string, input: string | undefined, importsTypeScript: boolean): Promise<Preload | undefined> {
+async function preloadOf(run: ForegroundRun, file: string, importsTypeScript: boolean): Promise<Preload | undefined> {
+  const { env, cwd, cacheDir, wishes, provide, input } = run;
+  const { packagesOf } = await import('./dependencies.ts');
+  const packages = isRegular(file)
+    ? await packagesOf({ file: resolve(file) }, wishes, { env, cwd, cacheDir }, provide)
+    : undefined;
   const { nodePreload } = await import('../runtimes/javascript/node-preload.ts');
-  return nodePreload(file, input, importsTypeScript);
+  return nodePreload(file, input, importsTypeScript, packages);
 }
 
 /** In the foreground, with the limits that nobody else holds. */

@@ -21,6 +21,8 @@ import { runVariables } from '../sandbox/process/launch.ts';
 import { messageOf, PrisnError } from './base/error.ts';
 import { ownIdentity } from './base/identity.ts';
 import { wantsColors } from './base/terminal.ts';
+import { type Provide, withPython } from './dependencies.ts';
+import { findEnvironment } from './environments/environments.ts';
 import type { ForkRequest } from './model/fork.ts';
 import { foregroundDomain, placeOf } from './model/foreground-run.ts';
 import type { LaunchRequest, LaunchWay } from './model/launch.ts';
@@ -38,6 +40,8 @@ export interface LaunchOptions {
   readonly install: string;
   /** Absolute path of the folder that the Node client keeps its answers in. */
   readonly cacheDir: string;
+  /** Absolute path of the folder of what was installed for programs. */
+  readonly environmentsDir: string;
   readonly tickets: Tickets;
 }
 
@@ -49,12 +53,14 @@ export class Launches {
   readonly #build: string | undefined;
   readonly #identity = ownIdentity();
   readonly #cacheDir: string;
+  readonly #environmentsDir: string;
   readonly #tickets: Tickets;
 
-  constructor({ install, cacheDir, tickets }: LaunchOptions) {
+  constructor({ install, cacheDir, environmentsDir, tickets }: LaunchOptions) {
     this.#root = dirname(dirname(install));
     this.#build = buildBeside(install);
     this.#cacheDir = cacheDir;
+    this.#environmentsDir = environmentsDir;
     this.#tickets = tickets;
   }
 
@@ -87,7 +93,10 @@ export class Launches {
     const context = { env, cwd: workdir ?? cwd, cacheDir: this.#cacheDir, keptOnly: true };
     // From another directory the name as it was typed would mean another file.
     const program = { file: workdir === undefined ? file : resolve(cwd, file) };
-    const command = await commandFor(detection, program, args, context);
+    const find: Provide = async (needed) => findEnvironment(this.#environmentsDir, needed);
+    const prepared = await withPython(detection, { file: resolve(cwd, file) }, {}, context, find);
+    if (!prepared) return declined('what it needs is not installed yet');
+    const command = await commandFor(prepared, program, args, context);
     if (isShim(command.file)) return declined('a version manager has to be asked for the interpreter');
     const [name = '', ...rest] = command.args;
     if (rest.length !== args.length) return declined('its first line has options for the interpreter');

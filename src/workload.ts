@@ -6,6 +6,7 @@
  * A program has a clean environment: the base below, what its runtime needs, then what the workload gives. Nothing of the
  * daemon's own comes through but the names in `inheritedNames`.
  */
+import { realpathSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commandFor, type Preload } from '../runtimes/command.ts';
@@ -13,15 +14,24 @@ import { readHead } from '../runtimes/head.ts';
 import { detect, runtimeById } from '../runtimes/index.ts';
 import { type Loaded, loadProgram } from '../runtimes/javascript/load.ts';
 import { nodePreload } from '../runtimes/javascript/node-preload.ts';
-import { locate } from '../runtimes/locate.ts';
+import { locate, type LocateContext } from '../runtimes/locate.ts';
 import { managerVariables } from '../runtimes/manager-variables.ts';
 import type { IsolatePool } from '../sandbox/isolate/pool.ts';
 import { startForkedJob } from '../sandbox/process/fork-job.ts';
 import type { ForkServers } from '../sandbox/process/fork-servers.ts';
 import { type JobRunning, probeTier, startJob } from '../sandbox/process/job.ts';
 import { endLeftover } from '../sandbox/process/leftover.ts';
+import { PrisnError } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import { Recent } from './base/recent.ts';
+import {
+  type DependentProgram,
+  type PreparesEnvironments,
+  lastLinesOf,
+  packagesOf,
+  type Provide,
+  withPython,
+} from './dependencies.ts';
 import type {
   PreparedWorkload,
   ProgramFiles,
@@ -42,6 +52,8 @@ export interface WorkloadOptions {
   readonly forks?: ForkServers;
   /** Absolute path of the folder for what is worth keeping: verdicts on programs, answers of version managers. */
   readonly cacheDir: string;
+  /** What is installed for programs; without it nothing is. */
+  readonly environments?: PreparesEnvironments;
   /** The daemon's own environment, of which a few names are taken. */
   readonly env: NodeJS.ProcessEnv;
   /** Is told why a program that might be forked is not. */
@@ -76,15 +88,23 @@ class LocalWorkloads implements Workloads {
   readonly #forks: ForkServers | undefined;
   readonly #log: (fields: object, message: string) => void;
   readonly #cacheDir: string;
+  readonly #environments: PreparesEnvironments | undefined;
+  /** What installers of the daemon's own user see too. */
+  readonly #installing: Readonly<Record<string, string>>;
   readonly #loaded = new Recent<string, Way>(maxLoaded, { maxWeight: maxLoadedLength });
   readonly #base: Readonly<Record<string, string>>;
-  readonly #locating: NodeJS.ProcessEnv;
+  readonly #locating: Readonly<Record<string, string>>;
 
-  constructor({ pool, forks, cacheDir, env, log = () => {} }: WorkloadOptions) {
+  constructor({ pool, forks, cacheDir, environments, env, log = () => {} }: WorkloadOptions) {
     this.#pool = pool;
     this.#forks = forks;
     this.#log = log;
     this.#cacheDir = cacheDir;
+    this.#environments = environments;
+    this.#installing = only(
+      env,
+      Object.keys(env).filter((name) => installerNames.test(name)),
+    );
     this.#base = { ...only(env, inheritedNames), HOST: '127.0.0.1' };
     this.#locating = only(env, managerVariables);
   }
@@ -204,13 +224,29 @@ class LocalWorkloads implements Workloads {
     return startJob(task, sink, options);
   }
 
+  #installers(cwd: string, env: Workload['env']): LocateContext & { env: Record<string, string> } {
+    return { env: { ...this.#locating, ...this.#installing, ...this.#base, ...env }, cwd, cacheDir: this.#cacheDir };
+  }
+
+  #provide: Provide = async (request) => {
+    try {
+      return await this.#environments?.prepare(request);
+    } catch (error) {
+      if (!(error instanceof PrisnError)) throw error;
+      throw new PrisnError(error.code, [error.message, ...lastLinesOf(error)].join('\n'), { cause: error });
+    }
+  };
+
   async #prepareProcess(way: Way & { kind: 'process' }, workload: Workload): Promise<PreparedWorkload> {
-    const { detection, resolved, typescript } = way;
-    const { id } = detection.runtime;
+    const { resolved, typescript } = way;
+    const { id } = way.detection.runtime;
     checkLimits(resolved, workload.limits);
     const { args, cwd, runId, limits } = workload;
     const file = await programFile(workload, id);
-    const preload = id === 'node' ? await nodePreload(file, undefined, typescript) : undefined;
+    const needs = [dependentProgram(workload, file), {}, this.#installers(cwd, workload.env), this.#provide] as const;
+    const detection = (id === 'python3' && (await withPython(way.detection, ...needs))) || way.detection;
+    const packages = id === 'node' ? await packagesOf(...needs) : undefined;
+    const preload = id === 'node' ? await nodePreload(file, undefined, typescript, packages) : undefined;
     const { stdin, variables } = inputFor(workload, preload);
     const env = { ...this.#base, ...(id === 'python3' && unbuffered), ...variables, ...workload.env };
     const context = { ...this.#surroundings(cwd, workload.env), env: { ...this.#locating, ...env } };
@@ -228,6 +264,15 @@ class LocalWorkloads implements Workloads {
     };
   }
 }
+
+/** What is sent along as text has nothing beside it. */
+function dependentProgram({ program }: Pick<Workload, 'program'>, file: string): DependentProgram {
+  return 'folder' in program ? { file, top: realpathSync.native(program.folder) } : { file, text: program.source };
+}
+
+/** Variables of the daemon that are for installers: indexes, proxies, certificates. */
+const installerNames =
+  /^(?:PIP_|UV_|NPM_CONFIG_|YARN_)|^(?:https?|no|all)_proxy$|^(?:SSL_CERT_|REQUESTS_CA_BUNDLE$|NODE_EXTRA_CA_CERTS$)/i;
 
 /** Options of a `#!` line are for an interpreter's own start. */
 function canFork({ runtime, interpreter }: Detection): boolean {

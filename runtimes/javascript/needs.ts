@@ -14,11 +14,12 @@ const locks = [
 
 /**
  * @param file absolute path of the program
+ * @param top absolute path of the last folder that is looked into; the root without
  * @returns undefined where its package needs nothing, or has its `node_modules`
  * @throws PrisnError `dependency` for a package.json that cannot be read
  */
-export function nodeNeeds(file: string): NodeNeeds | undefined {
-  const folder = packageFolder(dirname(file));
+export function nodeNeeds(file: string, top = '/'): NodeNeeds | undefined {
+  const folder = packageFolder(dirname(file), top);
   if (folder === undefined || isPlace(join(folder, 'node_modules')) || isPlace(join(folder, '.pnp.cjs'))) return undefined;
   const source = join(folder, 'package.json');
   if (!hasDependencies(source)) return undefined;
@@ -27,10 +28,10 @@ export function nodeNeeds(file: string): NodeNeeds | undefined {
 }
 
 /** As node looks for it; what lies in a package is installed with that. */
-function packageFolder(folder: string): string | undefined {
+function packageFolder(folder: string, top: string): string | undefined {
   if (folder.split('/').includes('node_modules')) return undefined;
   if (isPlace(join(folder, 'package.json'))) return folder;
-  return dirname(folder) === folder ? undefined : packageFolder(dirname(folder));
+  return folder === top ? undefined : packageFolder(dirname(folder), top);
 }
 
 function hasDependencies(source: string): boolean {

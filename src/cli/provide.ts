@@ -8,7 +8,7 @@ import {
   findEnvironment,
   type Progress,
 } from '../environments/environments.ts';
-import { DependencyError } from '../environments/tool.ts';
+import { DependencyError } from '../environments/failed.ts';
 import { environmentsDir, homeDir } from './home.ts';
 import { say } from './say.ts';
 import { loadSettings } from './settings.ts';

@@ -9,7 +9,8 @@ import type { EnvironmentRequest } from './environments.ts';
 import { keyOf, steering } from './key.ts';
 import { findTool } from './path.ts';
 import type { Recipe } from './recipe.ts';
-import { DependencyError, type Run } from './tool.ts';
+import { DependencyError } from './failed.ts';
+import type { Run } from './tool.ts';
 
 /** Settings that lie beside a manifest. */
 const settingFiles = ['.npmrc', '.yarnrc', '.yarnrc.yml', 'pnpm-workspace.yaml'];

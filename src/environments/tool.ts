@@ -1,6 +1,6 @@
 /** An installer at work: its output line by line, its end within a time, and its failure in words. */
 import { spawn } from 'node:child_process';
-import { PrisnError } from '../base/error.ts';
+import { DependencyError } from './failed.ts';
 import { explainFailure } from './failure.ts';
 
 /** One command of a build. */
@@ -23,16 +23,6 @@ export interface ToolOptions {
   readonly deadline: number;
   readonly signal: AbortSignal;
   readonly line: (text: string) => void;
-}
-
-/** The installer's last lines, for people who want more than the message. */
-export class DependencyError extends PrisnError {
-  readonly tail: readonly string[];
-
-  constructor(message: string, tail: readonly string[], cause?: unknown) {
-    super('dependency', message, { cause });
-    this.tail = tail;
-  }
 }
 
 const tailLines = 20;

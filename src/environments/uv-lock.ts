@@ -1,6 +1,6 @@
 import { parse } from 'smol-toml';
 import { messageOf } from '../base/error.ts';
-import { DependencyError } from './tool.ts';
+import { DependencyError } from './failed.ts';
 
 interface LockedPackage {
   readonly name?: unknown;
