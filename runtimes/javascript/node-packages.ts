@@ -4,7 +4,7 @@
  *
  * Worker threads and forked children inherit the option, and `PRISN_PACKAGES`.
  */
-import { registerHooks, type ResolveHookSync } from 'node:module';
+import { createRequire, isBuiltin, registerHooks, type ResolveHookSync } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { packagesVariable } from './packages.ts';
 
@@ -13,10 +13,14 @@ const [home = '', modules = ''] = given === undefined ? [] : (JSON.parse(given) 
 const homeUrl = `${pathToFileURL(home).href}/`;
 /** A file that need not be there: what it would import lies in `node_modules` beside it. */
 const besideModules = new URL('x.js', pathToFileURL(modules)).href;
+const requireBeside = createRequire(besideModules);
 
 const resolve: ResolveHookSync = (specifier, context, next) => {
   if (!isPackage(specifier) || !isOwn(context.parentURL)) return next(specifier, context);
   try {
+    // What `require` asks for is looked for from the requiring file, whatever the context says.
+    if (context.conditions?.includes('require'))
+      return { url: pathToFileURL(requireBeside.resolve(specifier)).href, shortCircuit: true };
     return next(specifier, { ...context, parentURL: besideModules });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -26,7 +30,7 @@ const resolve: ResolveHookSync = (specifier, context, next) => {
 };
 
 function isPackage(specifier: string): boolean {
-  return /^[^./#]/.test(specifier) && !specifier.includes(':');
+  return /^[^./#]/.test(specifier) && !specifier.includes(':') && !isBuiltin(specifier);
 }
 
 function isOwn(importer: string | undefined): boolean {
