@@ -233,7 +233,7 @@ class LocalWorkloads implements Workloads {
       return await this.#environments?.prepare(request);
     } catch (error) {
       if (!(error instanceof PrisnError)) throw error;
-      throw new PrisnError(error.code, [error.message, ...lastLinesOf(error)].join('\n'), { cause: error });
+      throw new PrisnError(error.code, [error.message, ...lastLinesOf(error)].join('\n  '), { cause: error });
     }
   };
 

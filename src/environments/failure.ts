@@ -116,9 +116,9 @@ const symptoms: readonly Symptom[] = [
   },
 ];
 
-/** @param lines all that the tool wrote @param end its exit code or signal */
-export function explainFailure(lines: readonly string[], end: number | string | null): string {
-  const text = lines.join('\n');
+/** @param lines all that the tool wrote @param log what else it noted @param end its exit code or signal */
+export function explainFailure(lines: readonly string[], log: string, end: number | string | null): string {
+  const text = `${lines.join('\n')}\n${log}`;
   for (const { pattern, say } of symptoms) {
     const match = pattern.exec(text);
     if (match) return say(match);

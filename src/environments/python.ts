@@ -4,7 +4,7 @@
  *
  * Requirements are handed over as they were written, in a file or on the command line; the installer works in the folder they come from.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { PythonNeeds } from '../model/needs.ts';
 import { isAtLeast } from '../model/runtime.ts';
@@ -93,7 +93,10 @@ async function buildByPip({ needs, interpreter, folder, frozen, run }: Build): P
   const pip = isOther ? ['-m', 'pip', '--python', python] : ['-m', 'pip'];
   const what = [...wanted(needs, folder), ...(needs.form === 'lock' ? ['-c', writeConstraints(needs, folder)] : [])];
   const args = [...pip, 'install', '--no-input', '--no-color', ...(frozen ? ['--require-hashes'] : []), ...what];
-  await run({ name: 'pip install', file: isOther ? interpreter : python, args, cwd });
+  // A refusal by an index, or that there is none, it notes there alone.
+  const log = join(folder, 'pip.log');
+  await run({ name: 'pip install', file: isOther ? interpreter : python, args: [...args, '--log', log], cwd, log });
+  rmSync(log, { force: true });
 }
 
 async function pipVersion(interpreter: string, cwd: string, run: Run): Promise<string | undefined> {

@@ -1,5 +1,6 @@
 /** An installer at work: its output line by line, its end within a time, and its failure in words. */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { DependencyError } from './failed.ts';
 import { explainFailure } from './failure.ts';
 
@@ -11,6 +12,8 @@ export interface Step {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Absolute path of a file in which it says more; it is read when it fails. */
+  readonly log?: string;
 }
 
 /** @returns all that it wrote @throws PrisnError `dependency` */
@@ -39,7 +42,15 @@ export async function runTool(step: Step & { env: Readonly<Record<string, string
   if (end.error) throw fail(`cannot be started: ${end.error.message}`);
   if (signal.aborted) throw fail('was ended before it was done');
   if (performance.now() >= deadline) throw fail('took too long; give it more time by environments_timeout');
-  throw fail(explainFailure(lines, end.code ?? end.signal));
+  throw fail(explainFailure(lines, readLog(step.log), end.code ?? end.signal));
+}
+
+function readLog(path: string | undefined): string {
+  try {
+    return path === undefined ? '' : readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 interface End {

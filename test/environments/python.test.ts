@@ -177,7 +177,7 @@ describe('a Python program brings what it needs', { ...needs('python3'), concurr
     },
     'an index that is not reached': {
       files: { 'requirements.txt': 'apple\n' },
-      env: { PIP_INDEX_URL: 'http://127.0.0.1:9/simple/', PIP_RETRIES: '1' },
+      env: { PIP_INDEX_URL: 'http://127.0.0.1:9/simple/' },
       says: /^prisn: .*does not reach the index: no network/m,
     },
     'a package for another Python': {
