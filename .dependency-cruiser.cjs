@@ -59,6 +59,7 @@ module.exports = {
       'src/model/',
       'src/engine/ports.ts',
       'src/dependencies.ts',
+      'src/environments/failed.ts',
       'runtimes/',
       'sandbox/',
     ]),

@@ -14,7 +14,6 @@ import { versionOf } from '../runtimes/version.ts';
 import { python3 } from '../runtimes/python3.ts';
 import { pythonNeeds } from '../runtimes/python3/needs.ts';
 import type { Environment, EnvironmentRequest, Environments } from './environments/environments.ts';
-import { DependencyError } from './environments/failed.ts';
 import type { BaseInterpreter, PythonNeeds } from './model/needs.ts';
 import { type Detection, type Interpreter, isAtLeast } from './model/runtime.ts';
 
@@ -41,11 +40,6 @@ export interface DependentProgram {
 
 /** What a server needs of `Environments`. */
 export type PreparesEnvironments = Pick<Environments, 'prepare'>;
-
-/** The installer's, of a failure of one. */
-export function lastLinesOf(error: unknown): readonly string[] {
-  return error instanceof DependencyError ? error.tail : [];
-}
 
 /** @returns the environment; undefined where it is not there, and is not built */
 export type Provide = (request: EnvironmentRequest) => Promise<Environment | undefined>;

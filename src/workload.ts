@@ -24,14 +24,7 @@ import { endLeftover } from '../sandbox/process/leftover.ts';
 import { PrisnError } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import { Recent } from './base/recent.ts';
-import {
-  type DependentProgram,
-  type PreparesEnvironments,
-  lastLinesOf,
-  packagesOf,
-  type Provide,
-  withPython,
-} from './dependencies.ts';
+import { type DependentProgram, type PreparesEnvironments, packagesOf, type Provide, withPython } from './dependencies.ts';
 import type {
   PreparedWorkload,
   ProgramFiles,
@@ -42,6 +35,7 @@ import type {
   Workloads,
   WorkloadSink,
 } from './engine/ports.ts';
+import { tailOf } from './environments/failed.ts';
 import type { Detection, ProcessRuntime } from './model/runtime.ts';
 import { checkLimits } from './model/limits.ts';
 import type { FunctionRequest, ProcessTask, Program } from './model/task.ts';
@@ -233,7 +227,7 @@ class LocalWorkloads implements Workloads {
       return await this.#environments?.prepare(request);
     } catch (error) {
       if (!(error instanceof PrisnError)) throw error;
-      throw new PrisnError(error.code, [error.message, ...lastLinesOf(error)].join('\n  '), { cause: error });
+      throw new PrisnError(error.code, [error.message, ...tailOf(error)].join('\n  '), { cause: error });
     }
   };
 

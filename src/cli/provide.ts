@@ -8,7 +8,7 @@ import {
   findEnvironment,
   type Progress,
 } from '../environments/environments.ts';
-import { DependencyError } from '../environments/failed.ts';
+import { tailOf } from '../environments/failed.ts';
 import { environmentsDir, homeDir } from './home.ts';
 import { say } from './say.ts';
 import { loadSettings } from './settings.ts';
@@ -29,7 +29,7 @@ export async function provide(request: EnvironmentRequest, isVerbose: boolean): 
     return await environments.prepare(request, progress);
   } catch (error) {
     progress.clear();
-    if (error instanceof DependencyError && !isVerbose) for (const line of error.tail) tell(`  ${line}\n`);
+    if (!isVerbose) for (const line of tailOf(error)) tell(`  ${line}\n`);
     throw error;
   } finally {
     progress.clear();

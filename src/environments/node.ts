@@ -34,7 +34,7 @@ export function nodeRecipe(needs: NodeNeeds, { interpreter, env, frozen }: Envir
     build: async (target, run) => {
       refuseLocal(needs, texts[0] as string);
       if (frozen && lock === undefined)
-        throw new DependencyError(`${source} has no lock file, which --frozen asks for; make one by ${form} install`, []);
+        throw new DependencyError(`${source} has no lock file, which --frozen asks for; make one by ${form} install`);
       for (const file of files) copyFileSync(file, join(target, basename(file)));
       mkdirSync(join(target, 'node_modules'));
       await install(needs, target, { ...env, PATH: pathWith(dirname(interpreter.file), env) }, texts, run);
@@ -102,7 +102,7 @@ function toolFor(
   const corepack = form === 'npm' ? undefined : findTool('corepack', env);
   if (corepack !== undefined) return { file: corepack, before: [form] };
   const advice = form === 'npm' ? 'apt-get install npm' : `npm install -g ${form}`;
-  throw new DependencyError(`${form} is not found in PATH, and the lock file in ${folder} is one of ${form}; ${advice}`, []);
+  throw new DependencyError(`${form} is not found in PATH, and the lock file in ${folder} is one of ${form}; ${advice}`);
 }
 
 /** The node that runs the program runs the scripts of its packages: what they compile is for one version. */
@@ -119,6 +119,5 @@ function refuseLocal({ source, folder }: NodeNeeds, text: string): void {
   if (local)
     throw new DependencyError(
       `${source} names ${local[0]} by a path (${local[1]}), which prisn does not install; install it in ${folder} yourself`,
-      [],
     );
 }

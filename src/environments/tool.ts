@@ -41,7 +41,7 @@ export async function runTool(step: Step & { env: Readonly<Record<string, string
   const fail = (why: string): DependencyError => new DependencyError(`${what}: ${step.name} ${why}`, tail, end.error);
   if (end.error) throw fail(`cannot be started: ${end.error.message}`);
   if (signal.aborted) throw fail('was ended before it was done');
-  if (performance.now() >= deadline) throw fail('took too long; give it more time by environments_timeout');
+  if (performance.now() >= deadline) throw fail('took too long; give it more time by build_timeout');
   throw fail(explainFailure(lines, readLog(step.log), end.code ?? end.signal));
 }
 

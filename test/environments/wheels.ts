@@ -63,10 +63,15 @@ export class PythonIndex {
   readonly #server = createServer(
     (request, response) => void this.#answer(request.url ?? '/', request.headers.authorization, response),
   );
+  readonly #sockets = new Set<object>();
   readonly #folder: Scratch;
 
   private constructor(folder: Scratch) {
     this.#folder = folder;
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
   }
 
   static async start(
@@ -95,6 +100,11 @@ export class PythonIndex {
     files.set(path.split('/').at(-1) as string, data);
     this.#wheels.set(wheel.name, files);
     return `sha256:${createHash('sha256').update(data).digest('hex')}`;
+  }
+
+  /** How many clients are connected. */
+  get connections(): number {
+    return this.#sockets.size;
   }
 
   get port(): number {
