@@ -33,7 +33,9 @@ function isPackage(specifier: string): boolean {
   return /^[^./#]/.test(specifier) && !specifier.includes(':') && !isBuiltin(specifier);
 }
 
+/** What is looked for beside the modules is so by ourselves, and they may lie in the folder. */
 function isOwn(importer: string | undefined): boolean {
+  if (importer === besideModules) return false;
   return importer?.startsWith(homeUrl) === true && !importer.slice(homeUrl.length).split('/').includes('node_modules');
 }
 
