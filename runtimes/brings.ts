@@ -10,7 +10,8 @@
  * A file too many does no harm, one too few does: what is only probably meant comes along, what cannot be known is noted.
  */
 import type { Surroundings } from './path.ts';
-import { Baggage } from './baggage.ts';
+import { dirname, resolve } from 'node:path';
+import { Baggage, isFile } from './baggage.ts';
 import { readHead } from './head.ts';
 import { detect } from './index.ts';
 
@@ -62,7 +63,21 @@ export async function bringsAlong(file: string, surroundings: Surroundings, runt
   const language = languages[detection.runtime.id];
   if (language) {
     await language.read(file, baggage, surroundings);
-    for (const name of language.manifests) baggage.addNearest(name);
+    for (const name of language.manifests) {
+      const found = baggage.addNearest(name);
+      if (found !== undefined && name === 'requirements.txt') addIncluded(found, baggage);
+    }
   }
   return { files: baggage.files, notes: baggage.notes };
+}
+
+/** Files that a requirements file includes (`-r`, `-c`), and those that these do. What else it names by a path is noted. */
+function addIncluded(file: string, baggage: Baggage): void {
+  for (const line of (baggage.read(file) ?? '').split('\n')) {
+    const [, name] = /^\s*(?:-[rc]|--requirement|--constraint)[\s=]*(\S+)/.exec(line) ?? [];
+    const path = name === undefined || name.includes('://') ? undefined : resolve(dirname(file), name);
+    if (path !== undefined && isFile(path) && baggage.add(path)) addIncluded(path, baggage);
+    else if (/^\s*(?:-e|--editable)\b|^\s*\.{0,2}\//.test(line))
+      baggage.note(file, `names ${line.trim()}, which does not come along; deploy the folder that has both`);
+  }
 }

@@ -48,6 +48,8 @@ export interface ForegroundRun {
   readonly warm: WarmRunner | undefined;
   /** Hears that the program is about to start in a way in which a daemon would have been faster. */
   readonly cold: () => void;
+  /** Whether somebody reads what is said about a program that failed. */
+  readonly advises: () => boolean;
   /** Hears what is run, how and why. */
   readonly explain: (line: string) => void;
 }
@@ -111,6 +113,10 @@ async function runProcess(run: ForegroundRun, found: Detection, importsTypeScrip
   const detection = found.runtime.id === 'python3' ? await withEnvironment(run, found) : found;
   if (detection.runtime.id === 'node') refuseFewPids(run);
   const { program, env, cwd, cacheDir, input } = run;
+  if ('file' in program && isShell(detection) && isRegular(program.file)) {
+    const { checkRequired } = await import('../runtimes/shell/requires.ts');
+    if (!run.wishes.none) checkRequired(program.file, { env, cwd });
+  }
   const isFileForNode = detection.runtime.id === 'node' && 'file' in program;
   if (input !== undefined && !isFileForNode)
     throw new PrisnError(
@@ -121,7 +127,26 @@ async function runProcess(run: ForegroundRun, found: Detection, importsTypeScrip
   const command = await commandFor(detection, program, run.args, { env, cwd, cacheDir }, preload);
   run.explain(`${detection.runtime.id} (${detection.how}): ${command.file} (${command.source})`);
   if (detection.runtime.id === 'python3' && 'file' in program && !needsHolder(run)) run.cold();
-  return startProcess(run, { file: command.file, args: command.args, env: { ...env, ...command.env }, cwd });
+  const task = { file: command.file, args: command.args, env: { ...env, ...command.env }, cwd };
+  const outcome = await startProcess(run, task);
+  return detection.runtime.id === 'python3' ? advised(run, task, outcome) : outcome;
+}
+
+/** Beside what the program said itself about a module that it did not find. */
+async function advised(
+  { program, advises }: ForegroundRun,
+  { file, env }: Pick<ProcessTask, 'file' | 'env'>,
+  outcome: Outcome,
+): Promise<Outcome> {
+  if (outcome.reason !== 'exit' || outcome.exitCode !== exitCodes.failure) return outcome;
+  if (!('file' in program) || !isRegular(program.file) || !advises()) return outcome;
+  const { adviceOnModules } = await import('../runtimes/python3/missing.ts');
+  const message = await adviceOnModules(resolve(program.file), file, env);
+  return message === undefined ? outcome : { ...outcome, message };
+}
+
+function isShell({ runtime }: Detection): boolean {
+  return runtime.id === 'sh' || runtime.id === 'bash';
 }
 
 async function withEnvironment(run: ForegroundRun, detection: Detection): Promise<Detection> {
@@ -137,6 +162,11 @@ async function withEnvironment(run: ForegroundRun, detection: Detection): Promis
 async function preloadOf(run: ForegroundRun, file: string, importsTypeScript: boolean): Promise<Preload | undefined> {
   const { env, cwd, cacheDir, wishes, provide, input } = run;
   const { packagesOf } = await import('./dependencies.ts');
+  if ((wishes.added ?? []).length > 0 || wishes.python !== undefined)
+    throw new PrisnError(
+      'usage',
+      '--with and --python are for Python programs; a JavaScript program names packages in package.json',
+    );
   const packages = isRegular(file)
     ? await packagesOf({ file: resolve(file) }, wishes, { env, cwd, cacheDir }, provide)
     : undefined;

@@ -16,6 +16,7 @@ import { type Loaded, loadProgram } from '../runtimes/javascript/load.ts';
 import { nodePreload } from '../runtimes/javascript/node-preload.ts';
 import { locate, type LocateContext } from '../runtimes/locate.ts';
 import { managerVariables } from '../runtimes/manager-variables.ts';
+import { checkRequired } from '../runtimes/shell/requires.ts';
 import type { IsolatePool } from '../sandbox/isolate/pool.ts';
 import { startForkedJob } from '../sandbox/process/fork-job.ts';
 import type { ForkServers } from '../sandbox/process/fork-servers.ts';
@@ -239,6 +240,7 @@ class LocalWorkloads implements Workloads {
     const file = await programFile(workload, id);
     const needs = [dependentProgram(workload, file), {}, this.#installers(cwd, workload.env), this.#provide] as const;
     const detection = (id === 'python3' && (await withPython(way.detection, ...needs))) || way.detection;
+    if (id === 'sh' || id === 'bash') checkRequired(file, this.#surroundings(cwd, workload.env));
     const packages = id === 'node' ? await packagesOf(...needs) : undefined;
     const preload = id === 'node' ? await nodePreload(file, undefined, typescript, packages) : undefined;
     const { stdin, variables } = inputFor(workload, preload);

@@ -6,6 +6,7 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ProgramSource } from '../../runtimes/command.ts';
 import { PrisnError } from '../base/error.ts';
+import { isTerminal } from '../base/terminal.ts';
 import { parseCores, parseDuration, parseMemory } from '../base/units.ts';
 import type { Wishes } from '../dependencies.ts';
 import { runInForeground } from '../foreground.ts';
@@ -33,6 +34,7 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
     say(`${parsed.misplaced} stands after the file, so it goes to the program; prisn's own options stand before the file`);
   const asked = { limits: limits(parsed), input: checkInput(last(parsed, '--input')), program: programOf(parsed) };
   if (parsed.options.has('--detach')) {
+    refuseWishes(parsed);
     const { runDetached } = await import('./run-detached.ts');
     return runDetached(parsed, { ...asked, env: given(parsed) });
   }
@@ -58,12 +60,23 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
     cold: () => {
       wasCold = !limitsHeld;
     },
+    advises: () => isTerminal(2),
     explain,
   });
   if (outcome.message !== undefined) say(outcome.message);
   if (outcome.signal === 'SIGINT') dieOfInterrupt();
   if (wasCold && wantsDaemon(process.env)) await (await import('./auto-start.ts')).startForNextTime(process.env);
   return outcome.exitCode;
+}
+
+/** The files that go up say what a detached run needs. */
+function refuseWishes({ options }: RunArguments): void {
+  const found = (['--with', '--python', '--frozen', '--no-deps'] as const).find((name) => options.has(name));
+  if (found === undefined) return;
+  throw new PrisnError(
+    'usage',
+    `${found} is not for --detach: write what it needs into the program (# /// script) or requirements.txt beside it`,
+  );
 }
 
 function refuseUndetached({ options }: RunArguments): void {
