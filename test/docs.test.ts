@@ -25,6 +25,7 @@ const documents = [
   'docs/isolates.md',
   'docs/bench.md',
   'docs/python.md',
+  'docs/dependencies.md',
 ];
 
 const tools = needs('bash', 'curl', 'openssl', 'python3', 'tar');
