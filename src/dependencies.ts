@@ -39,7 +39,7 @@ export interface DependentProgram {
 }
 
 /** What a server needs of `Environments`. */
-export type PreparesEnvironments = Pick<Environments, 'prepare'>;
+export type PreparesEnvironments = Pick<Environments, 'prepare' | 'prepareAhead'>;
 
 /** @returns the environment; undefined where it is not there, and is not built */
 export type Provide = (request: EnvironmentRequest) => Promise<Environment | undefined>;
@@ -57,7 +57,7 @@ export async function withPython(
   provide: Provide,
 ): Promise<Detection | undefined> {
   const { none = false, added = [], python, frozen = false } = wishes;
-  const needs = none ? undefined : await pythonNeeds({ ...program, file: realPath(program.file), added });
+  const needs = none ? undefined : await pythonNeeds({ ...realPlace(program), added });
   if (!needs && python === undefined) return detection;
   const usual = () => locate(python3, context, detection.interpreter?.commands);
   if (needs && added.length === 0 && python === undefined) {
@@ -84,7 +84,8 @@ export async function packagesOf(
   provide: Provide,
 ): Promise<Packages | undefined> {
   if (none || program.text !== undefined) return undefined;
-  const needs = nodeNeeds(realPath(program.file), program.top);
+  const { file, top } = realPlace(program);
+  const needs = nodeNeeds(file, top);
   if (!needs) return undefined;
   const interpreter = await nodeFor(context);
   const environment = await provide({ needs, interpreter, env: context.env, frozen });
@@ -121,6 +122,11 @@ function startedBy(detection: Detection, file: string, source: string): Detectio
   const { args = [], env = {} } = detection.interpreter ?? {};
   const interpreter: Interpreter = { commands: [file], args, env, source };
   return { ...detection, interpreter };
+}
+
+/** Links lead to where a program's own folder is, and end the way up from there. */
+function realPlace({ file, text, top }: DependentProgram): DependentProgram {
+  return { file: realPath(file), text, top: top && realPath(top) };
 }
 
 function realPath(file: string): string {

@@ -6,7 +6,6 @@
  * A program has a clean environment: the base below, what its runtime needs, then what the workload gives. Nothing of the
  * daemon's own comes through but the names in `inheritedNames`.
  */
-import { realpathSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commandFor, type Preload } from '../runtimes/command.ts';
@@ -22,7 +21,7 @@ import { startForkedJob } from '../sandbox/process/fork-job.ts';
 import type { ForkServers } from '../sandbox/process/fork-servers.ts';
 import { type JobRunning, probeTier, startJob } from '../sandbox/process/job.ts';
 import { endLeftover } from '../sandbox/process/leftover.ts';
-import { PrisnError } from './base/error.ts';
+import { messageOf, PrisnError } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import { Recent } from './base/recent.ts';
 import { type DependentProgram, type PreparesEnvironments, packagesOf, type Provide, withPython } from './dependencies.ts';
@@ -124,6 +123,25 @@ class LocalWorkloads implements Workloads {
       default:
         return way satisfies never;
     }
+  }
+
+  prepareAhead(program: ProgramFiles, env: Workload['env'], secretVariables: readonly string[]): void {
+    // With another index the environment would be another one.
+    if (secretVariables.some((name) => installerNames.test(name))) return;
+    this.#installAhead(program, env).catch((error: unknown) =>
+      this.#log({ ...program, why: messageOf(error) }, 'what a program needs could not be installed ahead'),
+    );
+  }
+
+  async #installAhead(program: ProgramFiles, env: Workload['env']): Promise<void> {
+    const { folder, entrypoint } = program;
+    const way = await this.#choose(program, this.#surroundings(folder, env));
+    if (way.kind !== 'process') return;
+    const provide: Provide = async (request) => this.#environments?.prepareAhead(request);
+    const id = way.detection.runtime.id;
+    const needs = [{ file: join(folder, entrypoint), top: folder }, {}, this.#installers(folder, env), provide] as const;
+    if (id === 'python3') await withPython(way.detection, ...needs);
+    if (id === 'node') await packagesOf(...needs);
   }
 
   endLeftover = endLeftover;
@@ -263,7 +281,7 @@ class LocalWorkloads implements Workloads {
 
 /** What is sent along as text has nothing beside it. */
 function dependentProgram({ program }: Pick<Workload, 'program'>, file: string): DependentProgram {
-  return 'folder' in program ? { file, top: realpathSync.native(program.folder) } : { file, text: program.source };
+  return 'folder' in program ? { file, top: program.folder } : { file, text: program.source };
 }
 
 /** Variables of the daemon that are for installers: indexes, proxies, certificates. */

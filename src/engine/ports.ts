@@ -95,6 +95,12 @@ export interface Workloads {
   resolve(program: ProgramFiles | ProgramText): Promise<Resolved>;
   /** @throws PrisnError `cannot_run`, `no_runtime`, `unsupported` */
   prepare(workload: Workload): Promise<PreparedWorkload>;
+  /**
+   * Begins to install what a program needs, so that its first execution finds it. What cannot be installed its execution tells.
+   * @param env what the execution will have, but secrets
+   * @param secretVariables names of those
+   */
+  prepareAhead(program: ProgramFiles, env: Readonly<Record<string, string>>, secretVariables: readonly string[]): void;
   /** Ends what a daemon that died left running. @returns how many processes were found */
   endLeftover(runId: string, root: ProcessRecord | undefined): Promise<number>;
 }

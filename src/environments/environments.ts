@@ -96,6 +96,14 @@ export class Environments {
     return building;
   }
 
+  /**
+   * The same for a program that will run from another folder than the one it is in now.
+   * @returns undefined where that folder is part of the environment
+   */
+  async prepareAhead(request: EnvironmentRequest): Promise<Environment | undefined> {
+    return recipeOf(request).isTied ? undefined : this.prepare(request);
+  }
+
   /** Ends what is being built. */
   async close(): Promise<void> {
     this.#closing.abort();

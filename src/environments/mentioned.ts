@@ -4,10 +4,10 @@
  */
 import { hash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 
 export interface Mentioned {
-  /** A text for each file: its path and its content, or a hash of that. */
+  /** For each file its path from the installer's folder, and its content or a hash of that. */
   readonly parts: readonly string[];
   /** Whether something is named by a path, which is then installed from there, and perhaps used from there. */
   readonly hasPaths: boolean;
@@ -40,7 +40,7 @@ export function mentionedIn(text: string, home: string, cwd: string, env: Readon
     seen.add(path);
     const content = contentOf(path);
     if (content === undefined) return;
-    parts.push(path, content);
+    parts.push(relative(cwd, path), content);
     read(content, resolve(path, '..'));
   };
   const look = (path: string): void => {
@@ -49,7 +49,7 @@ export function mentionedIn(text: string, home: string, cwd: string, env: Readon
     const stat = statSync(path, { throwIfNoEntry: false });
     if (!stat) return;
     hasPaths = true;
-    parts.push(path, stat.isDirectory() ? folderHash(path) : `${stat.size} ${stat.mtimeMs}`);
+    parts.push(relative(cwd, path), stat.isDirectory() ? folderHash(path) : `${stat.size} ${stat.mtimeMs}`);
   };
   read(text, home);
   return { parts, hasPaths };

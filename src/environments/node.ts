@@ -26,6 +26,7 @@ export function nodeRecipe(needs: NodeNeeds, { interpreter, env, frozen }: Envir
   const names = files.map((file) => basename(file));
   return {
     key: keyOf(interpreter, ['node', form, ...names, ...texts, ...steering(env, steers, saysNothing)]),
+    isTied: false,
     title: `${lock === undefined ? 'package.json' : basename(lock)} by ${form}`,
     source,
     form: lock === undefined ? 'package.json' : form,

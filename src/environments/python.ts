@@ -23,8 +23,10 @@ export function pythonRecipe(needs: PythonNeeds, request: EnvironmentRequest): R
   const { interpreter, frozen } = request;
   const env = forInstallers(request.env);
   const uv = findTool('uv', env);
+  const { parts, isTied } = partsOf(needs, env, frozen, uv !== undefined);
   return {
-    key: keyOf(interpreter, partsOf(needs, env, frozen, uv !== undefined)),
+    key: keyOf(interpreter, parts),
+    isTied,
     title: `${titleOf(needs)} by ${uv === undefined ? 'pip' : 'uv'}`,
     source: needs.source,
     form: needs.form,
@@ -53,7 +55,12 @@ const steers = /^(?:PIP|UV)_/;
 const saysNothing =
   /^(?:PIP|UV)_(?:CACHE_DIR|DEFAULT_TIMEOUT|HTTP_TIMEOUT|DISABLE_PIP_VERSION_CHECK|NO_INPUT|PROGRESS_BAR|NO_PROGRESS|RETRIES|QUIET|VERBOSE|LOG|NO_COLOR|CERT|CLIENT_CERT)$/;
 
-function partsOf(needs: PythonNeeds, env: Readonly<Record<string, string>>, frozen: boolean, hasUv: boolean): string[] {
+function partsOf(
+  needs: PythonNeeds,
+  env: Readonly<Record<string, string>>,
+  frozen: boolean,
+  hasUv: boolean,
+): { parts: string[]; isTied: boolean } {
   const { form, source, folder, requirements, isPackage } = needs;
   const steered = steering(env, steers, saysNothing);
   const texts = form === 'requirements' || form === 'lock' ? [readFileSync(source, 'utf8')] : [];
@@ -61,7 +68,7 @@ function partsOf(needs: PythonNeeds, env: Readonly<Record<string, string>>, froz
     mentionedIn(text, folder, folder, env),
   );
   const isTied = isPackage || mentioned.some(({ hasPaths }) => hasPaths);
-  return [
+  const parts = [
     'python3',
     form === 'lock' ? `lock ${hasUv}` : '',
     frozen ? 'frozen' : '',
@@ -72,6 +79,7 @@ function partsOf(needs: PythonNeeds, env: Readonly<Record<string, string>>, froz
     ...(isPackage ? [folderHash(folder)] : []),
     ...steered,
   ];
+  return { parts, isTied };
 }
 
 interface Build {

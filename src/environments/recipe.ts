@@ -4,6 +4,8 @@ import type { Run } from './tool.ts';
 export interface Recipe {
   /** Names what it makes, for good: 32 hexadecimal digits. */
   readonly key: string;
+  /** Whether it is of use in the folder of its manifest only. */
+  readonly isTied: boolean;
   /** For people: `requirements.txt`, `x.py (# /// script)`. */
   readonly title: string;
   /** Absolute path of the file that asked for it first. */

@@ -12,8 +12,8 @@ import { PythonIndex } from './wheels.ts';
 describe('a server installs what programs need', { ...needs('python3'), concurrency: 2 }, async () => {
   const index = await PythonIndex.start({ after }, new Scratch());
   index.add({ name: 'apple', version: '1.0' });
-  const start = (context: TestContext, home?: string): Promise<Server> =>
-    Server.start(context, { env: index.env, ...(home !== undefined && { home }) });
+  const start = (context: TestContext, home?: string, from = index): Promise<Server> =>
+    Server.start(context, { env: from.env, ...(home !== undefined && { home }) });
 
   const program = 'import apple\nprint(apple.version)\n';
   const block = `# /// script\n# dependencies = ["apple"]\n# ///\n${program}`;
@@ -42,28 +42,34 @@ describe('a server installs what programs need', { ...needs('python3'), concurre
     await until('many forked runs', isForked, 60_000);
   });
 
-  test('of a job, also after a restart and after prisn cache clean', async (context) => {
+  test('of a job, ahead of its first execution, also after a restart and after prisn cache clean', async (context) => {
     const folder = new Scratch(context);
-    folder.file('job/requirements.txt', 'apple\n');
+    const own = await PythonIndex.start(context, folder);
+    own.add({ name: 'apple', version: '1.0' });
+    folder.file('job/requirements.txt', '-r base.txt\n');
+    folder.file('job/base.txt', 'apple\n');
     folder.file('job/sub/main.py', program);
     const home = folder.folder('home');
-    const server = await start(context, home);
+    const server = await start(context, home, own);
     const deployed = await server.prisn(['deploy', folder.path('job'), '--entrypoint', 'sub/main.py']);
     assert.equal(deployed.code, 0, deployed.stderr);
+    await until('it is installed ahead', async () => (await server.prisn(['cache', 'list'])).stdout.includes('requirements'));
+    const ahead = own.fetched;
     const trigger = async (by: Server): Promise<string> => {
       const { stdout, stderr } = await by.prisn(['trigger', 'job', '--wait']);
       return stdout || stderr;
     };
     assert.match(await trigger(server), /^1\.0$/m);
+    assert.equal(own.fetched, ahead);
     await server.stop();
-    const next = await start(context, home);
-    const before = index.fetched;
+    const next = await start(context, home, own);
+    const before = own.fetched;
     assert.match(await trigger(next), /^1\.0$/m);
-    assert.equal(index.fetched, before);
+    assert.equal(own.fetched, before);
     const cleaned = await next.prisn(['cache', 'clean']);
     assert.match(cleaned.stdout, /^removed 1 of 1, /, cleaned.stderr);
     assert.match(await trigger(next), /^1\.0$/m);
-    assert.equal(index.fetched, before + 1);
+    assert.equal(own.fetched, before + 1);
   });
 
   test('of a function and of a detached run', async (context) => {
