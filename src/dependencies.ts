@@ -6,6 +6,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { locate, type LocateContext } from '../runtimes/locate.ts';
+import type { Loaded } from '../runtimes/javascript/load.ts';
 import { nodeNeeds } from '../runtimes/javascript/needs.ts';
 import { hooked } from '../runtimes/javascript/node-preload.ts';
 import type { Packages } from '../runtimes/javascript/packages.ts';
@@ -39,7 +40,7 @@ export interface DependentProgram {
 }
 
 /** What a server needs of `Environments`. */
-export type PreparesEnvironments = Pick<Environments, 'prepare' | 'prepareAhead'>;
+export type PreparesEnvironments = Pick<Environments, 'find' | 'prepare' | 'prepareAhead'>;
 
 /** @returns the environment; undefined where it is not there, and is not built */
 export type Provide = (request: EnvironmentRequest) => Promise<Environment | undefined>;
@@ -90,6 +91,20 @@ export async function packagesOf(
   const interpreter = await nodeFor(context);
   const environment = await provide({ needs, interpreter, env: context.env, frozen });
   return environment && { home: needs.folder, modules: join(environment.folder, 'node_modules') };
+}
+
+/**
+ * A program as it is loaded, with packages that are installed elsewhere where it imports some that are not beside it.
+ * @param load `loadProgram` or `loadJudged` of the program
+ */
+export async function loadedWithPackages<L extends Loaded | undefined>(
+  load: (packages?: string) => Promise<L>,
+  ...needs: Parameters<typeof packagesOf>
+): Promise<L> {
+  const loaded = await load();
+  if (loaded?.choice !== 'node' || loaded.lacksPackages !== true) return loaded;
+  const packages = await packagesOf(...needs);
+  return packages ? load(packages.modules) : loaded;
 }
 
 /** The node that will run it, as packages come with hooks: prisn's own where the one that is found is older than they are. */

@@ -197,11 +197,14 @@ async function runAgain(run: ForegroundRun, why: string, nodeFlags: readonly str
 async function runJavaScript(run: ForegroundRun, detection: Detection): Promise<Outcome> {
   const { loadProgram } = await import('../runtimes/javascript/load.ts');
   const { path, source } = await programText(run, detection);
-  const loaded = await loadProgram(path, {
-    cacheDir: run.cacheDir,
-    force: run.runtime !== undefined,
-    ...(source !== undefined && { source }),
-  });
+  const { env, cwd, cacheDir, wishes, provide } = run;
+  const options = { cacheDir, force: run.runtime !== undefined, ...(source !== undefined && { source }) };
+  let loaded = await loadProgram(path, options);
+  if (loaded.choice === 'node' && loaded.lacksPackages === true && source === undefined) {
+    const { loadedWithPackages } = await import('./dependencies.ts');
+    const load = (packages?: string) => loadProgram(path, { ...options, packages });
+    loaded = await loadedWithPackages(load, { file: path }, wishes, { env, cwd, cacheDir }, provide);
+  }
   if (loaded.choice === 'fails') {
     process.stderr.write(loaded.message);
     return { reason: 'exit', exitCode: exitCodes.failure };

@@ -24,7 +24,14 @@ import { endLeftover } from '../sandbox/process/leftover.ts';
 import { messageOf, PrisnError } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import { Recent } from './base/recent.ts';
-import { type DependentProgram, type PreparesEnvironments, packagesOf, type Provide, withPython } from './dependencies.ts';
+import {
+  loadedWithPackages,
+  type DependentProgram,
+  type PreparesEnvironments,
+  packagesOf,
+  type Provide,
+  withPython,
+} from './dependencies.ts';
 import type {
   PreparedWorkload,
   ProgramFiles,
@@ -56,6 +63,11 @@ export interface WorkloadOptions {
 
 export function createWorkloads(options: WorkloadOptions): Workloads {
   return new LocalWorkloads(options);
+}
+
+/** Where a program is looked at. */
+interface Surroundings extends LocateContext {
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** A program of an isolate runtime, loaded; or what is executed for one of a process runtime. */
@@ -103,15 +115,15 @@ class LocalWorkloads implements Workloads {
     this.#locating = only(env, managerVariables);
   }
 
-  async resolve(program: ProgramFiles | ProgramText): Promise<Resolved> {
+  async resolve(program: ProgramFiles | ProgramText, installs = false): Promise<Resolved> {
     const cwd = 'folder' in program ? program.folder : '/';
-    const way = await this.#wayOf(program, this.#surroundings(cwd, {}));
+    const way = await this.#wayOf(program, this.#surroundings(cwd, {}), installs ? this.#provideIfPossible : this.#find);
     if (way.kind === 'process') this.#findInterpreter(way.detection, cwd);
     return way.resolved;
   }
 
   async prepare(workload: Workload): Promise<PreparedWorkload> {
-    const way = await this.#wayOf(workload.program, this.#surroundings(workload.cwd, workload.env));
+    const way = await this.#wayOf(workload.program, this.#surroundings(workload.cwd, workload.env), this.#provide);
     switch (way.kind) {
       case 'isolate':
         checkLimits(way.resolved, workload.limits);
@@ -135,7 +147,7 @@ class LocalWorkloads implements Workloads {
 
   async #installAhead(program: ProgramFiles, env: Workload['env']): Promise<void> {
     const { folder, entrypoint } = program;
-    const way = await this.#choose(program, this.#surroundings(folder, env));
+    const way = await this.#choose(program, this.#surroundings(folder, env), this.#provide);
     if (way.kind !== 'process') return;
     const provide: Provide = async (request) => this.#environments?.prepareAhead(request);
     const id = way.detection.runtime.id;
@@ -146,22 +158,22 @@ class LocalWorkloads implements Workloads {
 
   endLeftover = endLeftover;
 
-  #surroundings(cwd: string, env: Workload['env']): { env: NodeJS.ProcessEnv; cwd: string; cacheDir: string } {
+  #surroundings(cwd: string, env: Workload['env']): Surroundings {
     return { env: { ...this.#locating, ...this.#base, ...env }, cwd, cacheDir: this.#cacheDir };
   }
 
   /** Where an interpreter is may change at any time; what an isolate runs is the program's alone. */
-  async #wayOf(program: ProgramFiles | ProgramText, surroundings: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Way> {
-    if (!('folder' in program) || program.revision === undefined) return this.#choose(program, surroundings);
+  async #wayOf(program: ProgramFiles | ProgramText, surroundings: Surroundings, provide: Provide): Promise<Way> {
+    if (!('folder' in program) || program.revision === undefined) return this.#choose(program, surroundings, provide);
     const key = [program.folder, program.entrypoint, program.runtime].join('\0');
     const kept = this.#loaded.get(key);
     if (kept) return kept;
-    const way = await this.#choose(program, surroundings);
+    const way = await this.#choose(program, surroundings, provide);
     if (way.kind === 'isolate') this.#loaded.set(key, way, lengthOf(way.program));
     return way;
   }
 
-  async #choose(program: ProgramFiles | ProgramText, surroundings: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Way> {
+  async #choose(program: ProgramFiles | ProgramText, surroundings: Surroundings, provide: Provide): Promise<Way> {
     const file = 'folder' in program ? join(program.folder, program.entrypoint) : undefined;
     const detection: Detection =
       file === undefined
@@ -172,11 +184,18 @@ class LocalWorkloads implements Workloads {
     const path = file ?? `/[source].${runtime.id === 'typescript' ? 'ts' : 'js'}`;
     // JavaScript that was sent along is judged sooner than a verdict is read, and seldom comes twice.
     const isCached = file !== undefined || runtime.id === 'typescript';
-    const loaded = await loadProgram(path, {
-      ...(isCached && { cacheDir: this.#cacheDir }),
-      force: program.runtime !== undefined,
-      ...('source' in program && { source: program.source }),
-    });
+    const load = (packages?: string): Promise<Loaded> =>
+      loadProgram(path, {
+        ...(isCached && { cacheDir: this.#cacheDir }),
+        force: program.runtime !== undefined,
+        ...('source' in program && { source: program.source }),
+        packages,
+      });
+    const installers = this.#installers(surroundings.cwd, surroundings.env);
+    const loaded =
+      file === undefined
+        ? await load()
+        : await loadedWithPackages(load, dependentProgram({ program }, file), {}, installers, provide);
     return isolateWay(runtime.id, how, loaded, path);
   }
 
@@ -237,9 +256,21 @@ class LocalWorkloads implements Workloads {
     return startJob(task, sink, options);
   }
 
-  #installers(cwd: string, env: Workload['env']): LocateContext & { env: Record<string, string> } {
+  #installers(cwd: string, env: Workload['env']): Surroundings {
     return { env: { ...this.#locating, ...this.#installing, ...this.#base, ...env }, cwd, cacheDir: this.#cacheDir };
   }
+
+  #find: Provide = async (request) => this.#environments?.find(request);
+
+  /** What cannot be installed an execution tells. */
+  #provideIfPossible: Provide = async (request) => {
+    try {
+      return await this.#environments?.prepare(request);
+    } catch (error) {
+      if (error instanceof PrisnError) return undefined;
+      throw error;
+    }
+  };
 
   #provide: Provide = async (request) => {
     try {

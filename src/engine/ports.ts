@@ -90,9 +90,10 @@ export interface PreparedWorkload extends Resolved {
 export interface Workloads {
   /**
    * Finds out what will run a program, and refuses one that nothing here can.
+   * @param installs whether it may take the time to install packages of JavaScript, without which node runs what imports some
    * @throws PrisnError `cannot_run`, `no_runtime`
    */
-  resolve(program: ProgramFiles | ProgramText): Promise<Resolved>;
+  resolve(program: ProgramFiles | ProgramText, installs?: boolean): Promise<Resolved>;
   /** @throws PrisnError `cannot_run`, `no_runtime`, `unsupported` */
   prepare(workload: Workload): Promise<PreparedWorkload>;
   /**

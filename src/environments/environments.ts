@@ -82,6 +82,11 @@ export class Environments {
     this.#options = options;
   }
 
+  /** As `findEnvironment`. */
+  find(request: EnvironmentRequest): Environment | undefined {
+    return findEnvironment(this.#options.root, request);
+  }
+
   /**
    * Builds what is not there yet.
    * @throws PrisnError `dependency` with what failed, why and what to do; `DependencyError` has the installer's last lines

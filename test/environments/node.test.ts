@@ -7,6 +7,7 @@ import { describe, test, type TestContext } from 'node:test';
 import { needs } from '../machine.ts';
 import { prisn, type Result } from '../prisn.ts';
 import { Scratch } from '../scratch.ts';
+import { Server } from '../server.ts';
 
 const tools = new Scratch();
 const npm = (folder: string, ...words: string[]): boolean =>
@@ -70,6 +71,26 @@ describe('a program for node brings what it needs', { ...registry, concurrency: 
       assert.equal(stdout, 'true false\n', stderr);
       assert.equal(stderr.split('\n')[0], `prisn: installing ${file} by ${tool}, once`);
     });
+
+  test('in an isolate, where the packages need nothing of node', async (context) => {
+    const { folder, run } = place(context);
+    folder.file('x.mjs', "import isNumber from 'is-number';\nconsole.log(isNumber('5'), isNumber('a'));\n");
+    for (let i = 0; i < 2; i++) {
+      const { stdout, stderr } = await run('-v', 'x.mjs');
+      assert.equal(stdout, 'true false\n', stderr);
+      assert.match(stderr, /^prisn: javascript \(extension \.mjs\): isolate$/m);
+    }
+  });
+
+  test('in a server, as a function', async (context) => {
+    const { folder } = place(context);
+    folder.file('x.js', "import isNumber from 'is-number';\nexport default (input) => isNumber(input);\n");
+    const server = await Server.start(context, { env: forRegistry });
+    const deployed = await server.prisn(['deploy', folder.path('x.js')]);
+    assert.match(deployed.stdout, /x: created \(job, javascript\)/, deployed.stderr);
+    const { text } = await server.request('POST', '/fn/x', '"5"', { 'content-type': 'application/json' });
+    assert.equal(text.trim(), 'true');
+  });
 
   test('or uses its own node_modules as it is', async (context) => {
     const { folder, run } = place(context, { dependencies: { 'nothing-such-of-prisn': '1.0.0' } });
