@@ -10,10 +10,10 @@
  * A file too many does no harm, one too few does: what is only probably meant comes along, what cannot be known is noted.
  */
 import { readdirSync } from 'node:fs';
-import { basename, dirname, extname } from 'node:path';
+import { basename, dirname, extname, resolve } from 'node:path';
 import { PrisnError } from '../src/base/error.ts';
 import type { Runtime } from '../src/model/runtime.ts';
-import { Baggage } from './baggage.ts';
+import { Baggage, isFile } from './baggage.ts';
 import { readHead } from './head.ts';
 import { type Asked, detect } from './index.ts';
 import type { Surroundings } from './path.ts';
@@ -55,7 +55,10 @@ export async function bringsAlong(file: string, surroundings: Surroundings, aske
   const baggage = new Baggage(file, surroundings.env['HOME']);
   if (runtime) {
     await (readers[runtime.id] ?? besides(runtime))(file, baggage, surroundings);
-    for (const name of runtime.manifests) baggage.addNearest(name);
+    for (const name of runtime.manifests) {
+      const found = baggage.addNearest(name);
+      if (found !== undefined && name === 'requirements.txt') addIncluded(found, baggage);
+    }
   }
   return { files: baggage.files, notes: baggage.notes };
 }
@@ -84,4 +87,15 @@ function besides({ name, extensions }: Runtime): Reader {
 
 function few([one = '', ...more]: readonly string[]): string {
   return more.length === 0 ? one : `${one} and ${more.length} more`;
+}
+
+/** Files that a requirements file includes (`-r`, `-c`), and those that these do. What else it names by a path is noted. */
+function addIncluded(file: string, baggage: Baggage): void {
+  for (const line of (baggage.read(file) ?? '').split('\n')) {
+    const [, name] = /^\s*(?:-[rc]|--requirement|--constraint)[\s=]*(\S+)/.exec(line) ?? [];
+    const path = name === undefined || name.includes('://') ? undefined : resolve(dirname(file), name);
+    if (path !== undefined && isFile(path) && baggage.add(path)) addIncluded(path, baggage);
+    else if (/^\s*(?:-e|--editable)\b|^\s*\.{0,2}\//.test(line))
+      baggage.note(file, `names ${line.trim()}, which does not come along; deploy the folder that has both`);
+  }
 }

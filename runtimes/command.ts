@@ -58,7 +58,7 @@ export async function commandFor(
     'stdin' in program ? {} : program,
     args,
   );
-  return { file, args: [...options, ...(preload?.args ?? []), ...filled], env, source };
+  return { file, args: [...options, ...(preload?.args ?? []), ...filled], env, source: interpreter?.source ?? source };
 }
 
 const plainArgs = ['{file}', '{args}'];

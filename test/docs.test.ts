@@ -29,6 +29,7 @@ const documents = [
   'docs/bench.md',
   'docs/python.md',
   'docs/languages.md',
+  'docs/dependencies.md',
 ];
 
 const tools = needs('awk', 'bash', 'curl', 'openssl', 'python3', 'tar');

@@ -16,6 +16,8 @@ export const errorCodes = {
   cannot_run: { status: 400, exit: exitCodes.cannotRun },
   /** The runtime is known but not installed, or no runtime has that name. */
   no_runtime: { status: 400, exit: exitCodes.notFound },
+  /** What the program needs from elsewhere could not be prepared. */
+  dependency: { status: 422, exit: exitCodes.failed },
   /** What this machine cannot do, and another could: a limit that nothing here can enforce. */
   unsupported: { status: 400, exit: exitCodes.failed },
   /** prisn itself failed. */

@@ -35,6 +35,7 @@ const commands: Readonly<Record<string, { readonly group: string; readonly load:
   backup: { group: 'The server:', load: async () => (await import('./backup.ts')).backupCommand },
   restore: { group: 'The server:', load: async () => (await import('./backup.ts')).restoreCommand },
   runtime: { group: 'This machine:', load: async () => (await import('./runtime.ts')).runtimeCommand },
+  cache: { group: 'This machine:', load: async () => (await import('./cache.ts')).cacheCommand },
   doctor: { group: 'This machine:', load: async () => (await import('./doctor.ts')).doctorCommand },
   version: { group: 'This machine:', load: async () => (await import('./version.ts')).versionCommand },
 };

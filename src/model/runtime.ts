@@ -100,6 +100,8 @@ export interface Interpreter {
   readonly args: readonly string[];
   /** Assignments of `env -S NAME=value …`. */
   readonly env: Readonly<Record<string, string>>;
+  /** Where it comes from, in words, where that is no `#!` line. */
+  readonly source?: string;
 }
 
 export interface Detection {

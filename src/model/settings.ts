@@ -110,6 +110,8 @@ export const settings = {
   output_limit: setting(bytes, 10 * 2 ** 20, 'output of an execution that is kept, a stream; head and tail of longer ones'),
   body_limit: setting(bytes, 10 * 2 ** 20, 'size of a request'),
   bundle_limit: setting(bytes, 100 * 2 ** 20, 'size of an uploaded bundle, compressed'),
+  build_timeout: setting(duration, 10 * 60_000, 'how long it may take to install what a program needs'),
+  environments_size: setting(bytes, 10 * 2 ** 30, 'size of all that was installed for programs; what is unused for longest goes'),
   sync: setting(
     choice(['on', 'off']),
     'on',
