@@ -56,7 +56,11 @@ describe('the habits of Python programs', () => {
   test('leave out for a week what a server kept out, also of the next daemon', (context) => {
     const { open, clock } = habitsOf(context);
     const first = open();
-    for (const names of [['noisy', 'json'], ['noisy', 'json']]) first.imported(kind(), names);
+    for (const names of [
+      ['noisy', 'json'],
+      ['noisy', 'json'],
+    ])
+      first.imported(kind(), names);
     first.keepOut(kind(), ['noisy']);
     first.save();
     const next = open();
