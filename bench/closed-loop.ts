@@ -1,5 +1,6 @@
 /** A closed loop: so many clients, each asking again as soon as it has its answer. */
-import { machine, quantile, smoke } from './measure.ts';
+import { quantile } from '../src/load/ranks.ts';
+import { machine, smoke } from './measure.ts';
 
 export interface Loop {
   readonly name: string;

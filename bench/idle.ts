@@ -1,7 +1,7 @@
 /**
- * What memory does a server hold that does nothing? The share (PSS) of the daemon and all below it: fresh, after work in
- * JavaScript and Python, and after five and seven quiet minutes (what is idle for five is found out by a look now and then). Nothing is shortened but by `--smoke`, which waits two seconds and shows
- * that the benchmark runs.
+ * What memory does a server hold that does nothing? The share (PSS) of the daemon and all below it: fresh, five seconds after
+ * work in JavaScript and Python, and after five quiet minutes; and what the next runs then take, the first and one like it.
+ * Nothing is shortened but by `--smoke`, which waits for seconds and shows that the benchmark runs.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { commandOf, pssOf, treeOf } from '../test/processes.ts';
@@ -9,7 +9,7 @@ import { BenchDaemon } from './daemon.ts';
 import { machine, smoke } from './measure.ts';
 
 const settleMs = smoke ? 500 : 5000;
-const quietMs = smoke ? [1000, 1000] : [5 * 60_000, 2 * 60_000];
+const quietMs = smoke ? 1000 : 5 * 60_000;
 const works = smoke ? 4 : 200;
 
 const jobs = {
@@ -34,15 +34,22 @@ export async function idle(): Promise<void> {
     }
     await pause(settleMs);
     show(`after ${works} executions of each`, daemon.pid, 200);
-    let waitedMs = 0;
-    for (const ms of quietMs) {
-      await pause(ms);
-      waitedMs += ms;
-      show(`after ${waitedMs / 1000} quiet seconds`, daemon.pid, 100);
+    await pause(quietMs - settleMs);
+    show(`after ${quietMs / 1000} quiet seconds`, daemon.pid, 100);
+    for (const name of Object.keys(jobs)) {
+      const trigger = daemon.trigger(name);
+      const [first, next] = [await msOf(trigger), await msOf(trigger)];
+      console.log(`${`the next run, ${name}`.padEnd(32)}${first.toFixed(0).padStart(6)} ms, and one more ${next.toFixed(0)} ms`);
     }
   } finally {
     await daemon.stop();
   }
+}
+
+async function msOf(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
 }
 
 function show(when: string, root: number, aimMb: number): void {

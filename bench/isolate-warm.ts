@@ -7,7 +7,8 @@ import { loadavg } from 'node:os';
 import ivm from 'isolated-vm';
 import { IsolatePool } from '../sandbox/isolate/pool.ts';
 import type { IsolateTask } from '../src/model/task.ts';
-import { quantile, smoke } from './measure.ts';
+import { quantile } from '../src/load/ranks.ts';
+import { smoke } from './measure.ts';
 
 const script = taskOf('/hello.js', 'script', "console.log('hello')");
 const module = taskOf('/hello.mjs', 'module', 'export default (input) => ({ input })', { input: '1', returns: 'outcome' });

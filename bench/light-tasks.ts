@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { locate } from '../runtimes/locate.ts';
 import { python3 } from '../runtimes/python3.ts';
 import { BenchDaemon } from './daemon.ts';
-import { machine, quantile, smoke } from './measure.ts';
+import { quantile } from '../src/load/ranks.ts';
+import { machine, smoke } from './measure.ts';
 
 const tasks = smoke ? 4 : 40;
 const rounds = smoke ? 1 : 9;

@@ -6,8 +6,6 @@ import { spawnSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
 import { quantile } from '../src/load/ranks.ts';
 
-export { quantile };
-
 export interface Row {
   readonly name: string;
   /** Milliseconds a sample, in the order taken. */

@@ -10,7 +10,8 @@ import { newId } from '../src/base/id.ts';
 import type { Execution, ExecutionSpec } from '../src/model/execution.ts';
 import { openStore, type Store } from '../src/store/store.ts';
 import { siblingPath } from '../sandbox/sibling.ts';
-import { quantile, smoke } from './measure.ts';
+import { quantile } from '../src/load/ranks.ts';
+import { smoke } from './measure.ts';
 
 const sizes = smoke ? [100, 1000] : [1000, 1_000_000];
 const deployments = Array.from({ length: 20 }, () => newId('dep'));

@@ -6,9 +6,10 @@ export const bash: ProcessRuntime = {
   kind: 'process',
   aliases: [],
   extensions: ['.bash'],
+  manifests: [],
   shebangs: ['bash'],
-  yieldsToShebang: true,
-  commands: ['bash'],
+  ambiguous: true,
+  command: ['bash'],
   prefixes: [],
   args: ['{file}', '{args}'],
   // When stdin is a socket, bash -c takes itself for a child of rshd and reads ~/.bashrc (bash(1), INVOCATION).
@@ -23,4 +24,5 @@ export const bash: ProcessRuntime = {
     macos: 'brew install bash',
     other: 'see https://www.gnu.org/software/bash/',
   },
+  hello: 'echo hello',
 };

@@ -41,23 +41,27 @@ export async function commandFor(
   preload?: Preload,
 ): Promise<Command> {
   if (runtime.kind !== 'process') throw new TypeError(`${runtime.id} runs in an isolate`);
-  const commands = interpreter?.commands ?? runtime.commands;
+  const commands = interpreter?.commands ?? runtime.command;
   const template = templateFor(runtime, program);
   const env = { ...withoutThoseOf(context.env, runtime.env), ...interpreter?.env, ...preload?.env };
   if (commands.length === 0 && 'file' in program)
     return { file: resolve(context.cwd, program.file), args, env, source: 'the file itself' };
   const { file, source } = await suited(runtime, preload, locate(runtime, context, commands), context);
-  return {
-    file,
-    args: [
-      ...(interpreter?.args ?? []),
-      ...(preload?.args ?? []),
-      ...fillTemplate(template, 'stdin' in program ? {} : program, args),
-    ],
-    env,
-    source,
-  };
+  if (runtime.build && 'file' in program) {
+    const { builtCommand } = await import('./build.ts');
+    return { ...builtCommand(runtime, runtime.build, file, program.file, args, context), env };
+  }
+  // A `#!` line with options says the whole command line, as for the kernel.
+  const options = interpreter?.args ?? [];
+  const filled = fillTemplate(
+    options.length > 0 && 'file' in program ? plainArgs : template,
+    'stdin' in program ? {} : program,
+    args,
+  );
+  return { file, args: [...options, ...(preload?.args ?? []), ...filled], env, source: interpreter?.source ?? source };
 }
+
+const plainArgs = ['{file}', '{args}'];
 
 function templateFor(runtime: ProcessRuntime, program: ProgramSource): readonly string[] {
   const template = 'file' in program ? runtime.args : 'code' in program ? runtime.exec : runtime.stdin;

@@ -25,7 +25,7 @@ export async function describeRuntime(runtime: Runtime, context: LocateContext):
   const { id, name, kind, aliases, extensions } = runtime;
   const base = { id, name, kind, aliases, extensions };
   if (runtime.kind === 'isolate') return { ...base, version: process.versions.v8, source: 'prisn', status: 'ok' };
-  if (runtime.commands.length === 0) return { ...base, status: 'ok' };
+  if (runtime.command.length === 0) return { ...base, status: 'ok' };
   try {
     return { ...base, ...(await describeInterpreter(runtime, context)) };
   } catch (error) {

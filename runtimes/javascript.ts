@@ -1,4 +1,5 @@
 import type { IsolateRuntime } from '../src/model/runtime.ts';
+import { node } from './node.ts';
 
 export const javascript: IsolateRuntime = {
   id: 'javascript',
@@ -6,4 +7,5 @@ export const javascript: IsolateRuntime = {
   kind: 'isolate',
   aliases: ['js'],
   extensions: ['.js', '.mjs', '.jsx'],
+  manifests: node.manifests,
 };

@@ -32,7 +32,7 @@ export interface LocateContext extends Surroundings {
  * @param commands names or absolute paths to look for, the first found is taken
  * @throws PrisnError `no_runtime` with what was searched and what to type, or with what a version manager said
  */
-export function locate(runtime: ProcessRuntime, context: LocateContext, commands = runtime.commands): Located {
+export function locate(runtime: ProcessRuntime, context: LocateContext, commands = runtime.command): Located {
   const found = inEnvironment(runtime, context, commands) ?? search(commands, context);
   if (found) {
     if (!isShim(found.file)) return found;
@@ -45,7 +45,7 @@ export function locate(runtime: ProcessRuntime, context: LocateContext, commands
 
 /** Whether `locate` would find something, without asking a version manager. */
 export function isInstalled(runtime: ProcessRuntime, surroundings: Surroundings): boolean {
-  const { commands, fallback } = runtime;
+  const { command: commands, fallback } = runtime;
   return (
     fallback !== undefined || (inEnvironment(runtime, surroundings, commands) ?? search(commands, surroundings)) !== undefined
   );

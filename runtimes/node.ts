@@ -7,8 +7,9 @@ export const node: ProcessRuntime = {
   kind: 'process',
   aliases: ['nodejs'],
   extensions: ['.cjs', '.cts'],
+  manifests: ['package.json', 'package-lock.json', 'npm-shrinkwrap.json', 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock'],
   shebangs: ['node', 'nodejs'],
-  commands: ['node', 'nodejs'],
+  command: ['node', 'nodejs'],
   prefixes: [],
   args: ['{file}', '{args}'],
   exec: ['--eval={code}', '--', '{args}'],
@@ -23,4 +24,5 @@ export const node: ProcessRuntime = {
     macos: 'brew install node',
     other: 'see https://nodejs.org/en/download',
   },
+  hello: "console.log('hello')",
 };

@@ -6,8 +6,9 @@ export const python3: ProcessRuntime = {
   kind: 'process',
   aliases: ['python', 'py'],
   extensions: ['.py'],
+  manifests: ['requirements.txt', 'pyproject.toml', 'uv.lock', '.python-version'],
   shebangs: ['python3', 'python'],
-  commands: ['python3', 'python'],
+  command: ['python3', 'python'],
   prefixes: ['VIRTUAL_ENV', 'CONDA_PREFIX'],
   args: ['{file}', '{args}'],
   exec: ['-c', '{code}', '{args}'],
@@ -21,4 +22,5 @@ export const python3: ProcessRuntime = {
     macos: 'brew install python3',
     other: 'see https://www.python.org/downloads/',
   },
+  hello: "print('hello')",
 };

@@ -1,4 +1,5 @@
 import type { IsolateRuntime } from '../src/model/runtime.ts';
+import { node } from './node.ts';
 
 export const typescript: IsolateRuntime = {
   id: 'typescript',
@@ -6,4 +7,5 @@ export const typescript: IsolateRuntime = {
   kind: 'isolate',
   aliases: ['ts'],
   extensions: ['.ts', '.mts', '.tsx'],
+  manifests: node.manifests,
 };

@@ -12,10 +12,11 @@ import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { commandFor, type Preload, type ProgramSource } from '../runtimes/command.ts';
 import { readHead } from '../runtimes/head.ts';
-import { detect, runtimeById } from '../runtimes/index.ts';
+import { detect, findRuntime, runtimeById } from '../runtimes/index.ts';
 import { PrisnError } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import { leastPidsOfNode } from './model/limits.ts';
+import type { Provide, Wishes } from './dependencies.ts';
 import type { Outcome } from './model/outcome.ts';
 import type { Detection } from './model/runtime.ts';
 import type { Inherited, IsolateTask, Limits, ProcessTask, Program } from './model/task.ts';
@@ -37,12 +38,20 @@ export interface ForegroundRun {
   readonly input: string | undefined;
   /** Absolute path of the folder for what is worth keeping between runs; need not exist. */
   readonly cacheDir: string;
+  /** Absolute path of `PRISN_HOME`, where the user's own runtimes are; need not exist. */
+  readonly home: string;
+  /** What the command line says about what the program needs from elsewhere. */
+  readonly wishes: Wishes;
+  /** Builds what is missing, in sight of the caller. */
+  readonly provide: Provide;
   /** Starts this run once more, as a program of its own whose limits are held, with these flags of node's. */
   readonly again: (nodeFlags: readonly string[]) => readonly [file: string, ...args: string[]];
   /** Runs a program in an isolate that the daemon holds; absent where there is none. */
   readonly warm: WarmRunner | undefined;
   /** Hears that the program is about to start in a way in which a daemon would have been faster. */
   readonly cold: () => void;
+  /** Whether somebody reads what is said about a program that failed. */
+  readonly advises: () => boolean;
   /** Hears what is run, how and why. */
   readonly explain: (line: string) => void;
 }
@@ -63,7 +72,7 @@ export interface WarmIo {
  * @throws PrisnError when the program cannot be started at all
  */
 export async function runInForeground(run: ForegroundRun): Promise<Outcome> {
-  const detection = detectRuntime(run);
+  const detection = await detectRuntime(run);
   if (detection.runtime.kind === 'process') return runProcess(run, detection);
   if (needsHolder(run) && !mayBeWarm(run)) return runAgain(run, holderRunsIt);
   return runJavaScript(run, detection);
@@ -84,43 +93,86 @@ function mayBeWarm(run: ForegroundRun): boolean {
 }
 
 /** @throws PrisnError where nothing tells what runs it */
-export function detectRuntime({
-  program,
-  runtime,
-  cwd,
-  env,
-}: Pick<ForegroundRun, 'program' | 'runtime' | 'cwd' | 'env'>): Detection {
-  if ('file' in program) return detect(program.file, readHead(program.file), { env, cwd }, runtime);
-  if (runtime === undefined) {
-    const what = 'code' in program ? '--exec' : 'a program from standard input';
-    throw new PrisnError(
-      'usage',
-      `${what} needs --runtime, since there is no file name to tell the language by; such as --runtime python3`,
-    );
-  }
-  return { runtime: runtimeById(runtime), how: `--runtime ${runtime}` };
+async function detectRuntime({ program, runtime, home, cwd, env }: ForegroundRun): Promise<Detection> {
+  if ('file' in program) return detect(program.file, readHead(program.file), { env, cwd }, { runtime, home });
+  const named = nameOfLanguage(program, runtime);
+  return { runtime: await findRuntime(named, home), how: `--runtime ${named}` };
+}
+
+/** @returns what was asked for @throws PrisnError `usage` without, since there is no file name to tell the language by */
+export function nameOfLanguage(program: Exclude<ProgramSource, { file: string }>, runtime: string | undefined): string {
+  if (runtime !== undefined) return runtime;
+  const what = 'code' in program ? '--exec' : 'a program from standard input';
+  throw new PrisnError(
+    'usage',
+    `${what} needs --runtime, since there is no file name to tell the language by; such as --runtime python3`,
+  );
 }
 
 /** @param importsTypeScript whether a program for node is known to */
-async function runProcess(run: ForegroundRun, detection: Detection, importsTypeScript = false): Promise<Outcome> {
+async function runProcess(run: ForegroundRun, found: Detection, importsTypeScript = false): Promise<Outcome> {
+  const detection = found.runtime.id === 'python3' ? await withEnvironment(run, found) : found;
   if (detection.runtime.id === 'node') refuseFewPids(run);
   const { program, env, cwd, cacheDir, input } = run;
+  if ('file' in program && isShell(detection) && isRegular(program.file)) {
+    const { checkRequired } = await import('../runtimes/shell/requires.ts');
+    if (!run.wishes.none) checkRequired(program.file, { env, cwd });
+  }
   const isFileForNode = detection.runtime.id === 'node' && 'file' in program;
   if (input !== undefined && !isFileForNode)
     throw new PrisnError(
       'usage',
       `--input calls the default export of a JavaScript program; ${detection.runtime.id} takes its input on stdin`,
     );
-  const preload = isFileForNode ? await preloadOf(program.file, input, importsTypeScript) : undefined;
+  const preload = isFileForNode ? await preloadOf(run, program.file, importsTypeScript) : undefined;
   const command = await commandFor(detection, program, run.args, { env, cwd, cacheDir }, preload);
   run.explain(`${detection.runtime.id} (${detection.how}): ${command.file} (${command.source})`);
   if (detection.runtime.id === 'python3' && 'file' in program && !needsHolder(run)) run.cold();
-  return startProcess(run, { file: command.file, args: command.args, env: { ...env, ...command.env }, cwd });
+  const task = { file: command.file, args: command.args, env: { ...env, ...command.env }, cwd };
+  const outcome = await startProcess(run, task);
+  return detection.runtime.id === 'python3' ? advised(run, task, outcome) : outcome;
 }
 
-async function preloadOf(file: string, input: string | undefined, importsTypeScript: boolean): Promise<Preload | undefined> {
+/** Beside what the program said itself about a module that it did not find. */
+async function advised(
+  { program, advises }: ForegroundRun,
+  { file, env }: Pick<ProcessTask, 'file' | 'env'>,
+  outcome: Outcome,
+): Promise<Outcome> {
+  if (outcome.reason !== 'exit' || outcome.exitCode !== exitCodes.failure) return outcome;
+  if (!('file' in program) || !isRegular(program.file) || !advises()) return outcome;
+  const { adviceOnModules } = await import('../runtimes/python3/missing.ts');
+  const message = await adviceOnModules(resolve(program.file), file, env);
+  return message === undefined ? outcome : { ...outcome, message };
+}
+
+function isShell({ runtime }: Detection): boolean {
+  return runtime.id === 'sh' || runtime.id === 'bash';
+}
+
+async function withEnvironment(run: ForegroundRun, detection: Detection): Promise<Detection> {
+  const { program, env, cwd, cacheDir, wishes, provide } = run;
+  const { withPython } = await import('./dependencies.ts');
+  const isFile = 'file' in program && isRegular(program.file);
+  const text = 'code' in program ? program.code : '';
+  const place = isFile ? { file: resolve(program.file) } : { file: resolve(cwd, '-'), text };
+  const prepared = await withPython(detection, place, wishes, { env, cwd, cacheDir }, provide);
+  return prepared ?? detection;
+}
+
+async function preloadOf(run: ForegroundRun, file: string, importsTypeScript: boolean): Promise<Preload | undefined> {
+  const { env, cwd, cacheDir, wishes, provide, input } = run;
+  const { packagesOf } = await import('./dependencies.ts');
+  if ((wishes.added ?? []).length > 0 || wishes.python !== undefined)
+    throw new PrisnError(
+      'usage',
+      '--with and --python are for Python programs; a JavaScript program names packages in package.json',
+    );
+  const packages = isRegular(file)
+    ? await packagesOf({ file: resolve(file) }, wishes, { env, cwd, cacheDir }, provide)
+    : undefined;
   const { nodePreload } = await import('../runtimes/javascript/node-preload.ts');
-  return nodePreload(file, input, importsTypeScript);
+  return nodePreload(file, input, importsTypeScript, packages);
 }
 
 /** In the foreground, with the limits that nobody else holds. */
@@ -146,11 +198,14 @@ async function runAgain(run: ForegroundRun, why: string, nodeFlags: readonly str
 async function runJavaScript(run: ForegroundRun, detection: Detection): Promise<Outcome> {
   const { loadProgram } = await import('../runtimes/javascript/load.ts');
   const { path, source } = await programText(run, detection);
-  const loaded = await loadProgram(path, {
-    cacheDir: run.cacheDir,
-    force: run.runtime !== undefined,
-    ...(source !== undefined && { source }),
-  });
+  const { env, cwd, cacheDir, wishes, provide } = run;
+  const options = { cacheDir, force: run.runtime !== undefined, ...(source !== undefined && { source }) };
+  let loaded = await loadProgram(path, options);
+  if (loaded.choice === 'node' && loaded.lacksPackages === true && source === undefined) {
+    const { loadedWithPackages } = await import('./dependencies.ts');
+    const load = (packages?: string) => loadProgram(path, { ...options, packages });
+    loaded = await loadedWithPackages(load, { file: path }, wishes, { env, cwd, cacheDir }, provide);
+  }
   if (loaded.choice === 'fails') {
     process.stderr.write(loaded.message);
     return { reason: 'exit', exitCode: exitCodes.failure };

@@ -15,12 +15,14 @@ import { dirname, join, resolve } from 'node:path';
 import { commandFor } from '../runtimes/command.ts';
 import { readHead } from '../runtimes/head.ts';
 import { detect } from '../runtimes/index.ts';
-import { loadJudged } from '../runtimes/javascript/load.ts';
+import { type Loaded, loadJudged } from '../runtimes/javascript/load.ts';
 import { isShim } from '../runtimes/shims.ts';
 import { runVariables } from '../sandbox/process/launch.ts';
 import { messageOf, PrisnError } from './base/error.ts';
 import { ownIdentity } from './base/identity.ts';
 import { wantsColors } from './base/terminal.ts';
+import { loadedWithPackages, type Provide, withPython } from './dependencies.ts';
+import { findEnvironment } from './environments/environments.ts';
 import type { ForkRequest } from './model/fork.ts';
 import { foregroundDomain, placeOf } from './model/foreground-run.ts';
 import type { LaunchRequest, LaunchWay } from './model/launch.ts';
@@ -38,6 +40,8 @@ export interface LaunchOptions {
   readonly install: string;
   /** Absolute path of the folder that the Node client keeps its answers in. */
   readonly cacheDir: string;
+  /** Absolute path of the folder of what was installed for programs. */
+  readonly environmentsDir: string;
   readonly tickets: Tickets;
 }
 
@@ -49,12 +53,14 @@ export class Launches {
   readonly #build: string | undefined;
   readonly #identity = ownIdentity();
   readonly #cacheDir: string;
+  readonly #environmentsDir: string;
   readonly #tickets: Tickets;
 
-  constructor({ install, cacheDir, tickets }: LaunchOptions) {
+  constructor({ install, cacheDir, environmentsDir, tickets }: LaunchOptions) {
     this.#root = dirname(dirname(install));
     this.#build = buildBeside(install);
     this.#cacheDir = cacheDir;
+    this.#environmentsDir = environmentsDir;
     this.#tickets = tickets;
   }
 
@@ -75,19 +81,25 @@ export class Launches {
     const path = resolve(cwd, file);
     const found = statSync(path, { bigint: true });
     if (`${found.dev}:${found.ino}` !== fileId) return declined('the daemon finds another file there');
-    const detection = detect(file, readHead(path), { env: asked.env, cwd: asked.workdir ?? cwd }, asked.runtime);
+    const where = { env: asked.env, cwd: asked.workdir ?? cwd };
+    // The user's own runtimes are no concern here: they claim nothing of what a launch can be for.
+    const detection = await detect(file, readHead(path), where, { runtime: asked.runtime });
     const { kind, id } = detection.runtime;
     if (kind === 'isolate') return found.size > maxSourceBytes ? declined('it is large') : this.#isolate(request, asked, path);
     if (id !== 'python3') return declined(`${id} has no use for it`);
     return asked.input === undefined ? this.#fork(request, asked, detection) : declined('--input is for JavaScript');
   }
 
+  #find: Provide = async (request) => findEnvironment(this.#environmentsDir, request);
+
   async #fork({ file, cwd, args }: LaunchRequest, asked: Asked, detection: Detection): Promise<LaunchWay> {
     const { env, workdir, set } = asked;
     const context = { env, cwd: workdir ?? cwd, cacheDir: this.#cacheDir, keptOnly: true };
     // From another directory the name as it was typed would mean another file.
     const program = { file: workdir === undefined ? file : resolve(cwd, file) };
-    const command = await commandFor(detection, program, args, context);
+    const prepared = await withPython(detection, { file: resolve(cwd, file) }, {}, context, this.#find);
+    if (!prepared) return declined('what it needs is not installed yet');
+    const command = await commandFor(prepared, program, args, context);
     if (isShim(command.file)) return declined('a version manager has to be asked for the interpreter');
     const [name = '', ...rest] = command.args;
     if (rest.length !== args.length) return declined('its first line has options for the interpreter');
@@ -104,14 +116,17 @@ export class Launches {
     if (this.#identity === undefined || !request.identity.startsWith(this.#identity))
       return declined('the daemon has other users, rights or namespaces');
     if (!startsThisNode(this.#root, { env: request.env, cwd })) return declined(`the daemon runs on another node`);
-    const loaded = await loadJudged(path, { cacheDir: this.#cacheDir, force: runtime !== undefined });
+    const load = (packages?: string): Promise<Loaded | undefined> =>
+      loadJudged(path, { cacheDir: this.#cacheDir, force: runtime !== undefined, packages });
+    const place = { env, cwd: workdir ?? cwd, cacheDir: this.#cacheDir, keptOnly: true };
+    const loaded = await loadedWithPackages(load, { file: path }, {}, place, this.#find);
     if (loaded?.choice === 'node') return declined(`node runs it, since ${loaded.why}`);
     if (loaded?.choice !== 'isolate') return declined('it has not been judged yet');
     const colors = { stdout: wantsColors(env, () => terminals[1]), stderr: wantsColors(env, () => terminals[2]) };
     const { program } = loaded;
     const task = { program, calledAs: path, args, env, cwd: workdir ?? cwd, limits: {}, colors };
-    const place = placeOf(env, request.env);
-    return { kind: 'isolate', place, task: input === undefined ? task : { ...task, input } };
+    const origin = placeOf(env, request.env);
+    return { kind: 'isolate', place: origin, task: input === undefined ? task : { ...task, input } };
   }
 }
 

@@ -10,18 +10,29 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commandFor, type Preload } from '../runtimes/command.ts';
 import { readHead } from '../runtimes/head.ts';
-import { detect, runtimeById } from '../runtimes/index.ts';
+import { detect, findRuntime, runtimeById } from '../runtimes/index.ts';
 import { type Loaded, loadProgram } from '../runtimes/javascript/load.ts';
 import { nodePreload } from '../runtimes/javascript/node-preload.ts';
-import { locate } from '../runtimes/locate.ts';
+import { locate, type LocateContext } from '../runtimes/locate.ts';
 import { managerVariables } from '../runtimes/manager-variables.ts';
+import { sourceFileName } from '../runtimes/source-file.ts';
+import { checkRequired } from '../runtimes/shell/requires.ts';
 import type { IsolatePool } from '../sandbox/isolate/pool.ts';
 import { startForkedJob } from '../sandbox/process/fork-job.ts';
 import type { ForkServers } from '../sandbox/process/fork-servers.ts';
 import { type JobRunning, probeTier, startJob } from '../sandbox/process/job.ts';
 import { endLeftover } from '../sandbox/process/leftover.ts';
+import { messageOf, PrisnError } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import { Recent } from './base/recent.ts';
+import {
+  loadedWithPackages,
+  type DependentProgram,
+  type PreparesEnvironments,
+  packagesOf,
+  type Provide,
+  withPython,
+} from './dependencies.ts';
 import type {
   PreparedWorkload,
   ProgramFiles,
@@ -32,7 +43,8 @@ import type {
   Workloads,
   WorkloadSink,
 } from './engine/ports.ts';
-import type { Detection, ProcessRuntime } from './model/runtime.ts';
+import { tailOf } from './environments/failed.ts';
+import type { Detection, ProcessRuntime, Runtime } from './model/runtime.ts';
 import { checkLimits } from './model/limits.ts';
 import type { FunctionRequest, ProcessTask, Program } from './model/task.ts';
 
@@ -42,6 +54,10 @@ export interface WorkloadOptions {
   readonly forks?: ForkServers;
   /** Absolute path of the folder for what is worth keeping: verdicts on programs, answers of version managers. */
   readonly cacheDir: string;
+  /** Absolute path of `PRISN_HOME`, where the user's own runtimes are; without it there are none. */
+  readonly home?: string;
+  /** What is installed for programs; without it nothing is. */
+  readonly environments?: PreparesEnvironments;
   /** The daemon's own environment, of which a few names are taken. */
   readonly env: NodeJS.ProcessEnv;
   /** Is told why a program that might be forked is not. */
@@ -50,6 +66,11 @@ export interface WorkloadOptions {
 
 export function createWorkloads(options: WorkloadOptions): Workloads {
   return new LocalWorkloads(options);
+}
+
+/** Where a program is looked at. */
+interface Surroundings extends LocateContext {
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** A program of an isolate runtime, loaded; or what is executed for one of a process runtime. */
@@ -76,28 +97,38 @@ class LocalWorkloads implements Workloads {
   readonly #forks: ForkServers | undefined;
   readonly #log: (fields: object, message: string) => void;
   readonly #cacheDir: string;
+  readonly #home: string | undefined;
+  readonly #environments: PreparesEnvironments | undefined;
+  /** What installers of the daemon's own user see too. */
+  readonly #installing: Readonly<Record<string, string>>;
   readonly #loaded = new Recent<string, Way>(maxLoaded, { maxWeight: maxLoadedLength });
   readonly #base: Readonly<Record<string, string>>;
-  readonly #locating: NodeJS.ProcessEnv;
+  readonly #locating: Readonly<Record<string, string>>;
 
-  constructor({ pool, forks, cacheDir, env, log = () => {} }: WorkloadOptions) {
+  constructor({ pool, forks, cacheDir, home, environments, env, log = () => {} }: WorkloadOptions) {
     this.#pool = pool;
     this.#forks = forks;
     this.#log = log;
     this.#cacheDir = cacheDir;
+    this.#home = home;
+    this.#environments = environments;
+    this.#installing = only(
+      env,
+      Object.keys(env).filter((name) => installerNames.test(name)),
+    );
     this.#base = { ...only(env, inheritedNames), HOST: '127.0.0.1' };
     this.#locating = only(env, managerVariables);
   }
 
-  async resolve(program: ProgramFiles | ProgramText): Promise<Resolved> {
+  async resolve(program: ProgramFiles | ProgramText, installs = false): Promise<Resolved> {
     const cwd = 'folder' in program ? program.folder : '/';
-    const way = await this.#wayOf(program, this.#surroundings(cwd, {}));
+    const way = await this.#wayOf(program, this.#surroundings(cwd, {}), installs ? this.#provideIfPossible : this.#find);
     if (way.kind === 'process') this.#findInterpreter(way.detection, cwd);
     return way.resolved;
   }
 
   async prepare(workload: Workload): Promise<PreparedWorkload> {
-    const way = await this.#wayOf(workload.program, this.#surroundings(workload.cwd, workload.env));
+    const way = await this.#wayOf(workload.program, this.#surroundings(workload.cwd, workload.env), this.#provide);
     switch (way.kind) {
       case 'isolate':
         checkLimits(way.resolved, workload.limits);
@@ -111,44 +142,70 @@ class LocalWorkloads implements Workloads {
     }
   }
 
+  prepareAhead(program: ProgramFiles, env: Workload['env'], secretVariables: readonly string[]): void {
+    // With another index the environment would be another one.
+    if (secretVariables.some((name) => installerNames.test(name))) return;
+    this.#installAhead(program, env).catch((error: unknown) =>
+      this.#log({ ...program, why: messageOf(error) }, 'what a program needs could not be installed ahead'),
+    );
+  }
+
+  async #installAhead(program: ProgramFiles, env: Workload['env']): Promise<void> {
+    const { folder, entrypoint } = program;
+    const way = await this.#choose(program, this.#surroundings(folder, env), this.#provide);
+    if (way.kind !== 'process') return;
+    const provide: Provide = async (request) => this.#environments?.prepareAhead(request);
+    const id = way.detection.runtime.id;
+    const needs = [{ file: join(folder, entrypoint), top: folder }, {}, this.#installers(folder, env), provide] as const;
+    if (id === 'python3') await withPython(way.detection, ...needs);
+    if (id === 'node') await packagesOf(...needs);
+  }
+
   endLeftover = endLeftover;
 
-  #surroundings(cwd: string, env: Workload['env']): { env: NodeJS.ProcessEnv; cwd: string; cacheDir: string } {
+  #surroundings(cwd: string, env: Workload['env']): Surroundings {
     return { env: { ...this.#locating, ...this.#base, ...env }, cwd, cacheDir: this.#cacheDir };
   }
 
   /** Where an interpreter is may change at any time; what an isolate runs is the program's alone. */
-  async #wayOf(program: ProgramFiles | ProgramText, surroundings: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Way> {
-    if (!('folder' in program) || program.revision === undefined) return this.#choose(program, surroundings);
+  async #wayOf(program: ProgramFiles | ProgramText, surroundings: Surroundings, provide: Provide): Promise<Way> {
+    if (!('folder' in program) || program.revision === undefined) return this.#choose(program, surroundings, provide);
     const key = [program.folder, program.entrypoint, program.runtime].join('\0');
     const kept = this.#loaded.get(key);
     if (kept) return kept;
-    const way = await this.#choose(program, surroundings);
+    const way = await this.#choose(program, surroundings, provide);
     if (way.kind === 'isolate') this.#loaded.set(key, way, lengthOf(way.program));
     return way;
   }
 
-  async #choose(program: ProgramFiles | ProgramText, surroundings: { env: NodeJS.ProcessEnv; cwd: string }): Promise<Way> {
+  async #choose(program: ProgramFiles | ProgramText, surroundings: Surroundings, provide: Provide): Promise<Way> {
     const file = 'folder' in program ? join(program.folder, program.entrypoint) : undefined;
     const detection: Detection =
       file === undefined
-        ? { runtime: runtimeById(program.runtime ?? ''), how: `runtime ${program.runtime}` }
-        : detect(file, readHead(file), surroundings, program.runtime);
+        ? { runtime: await findRuntime(program.runtime ?? '', this.#home), how: `runtime ${program.runtime}` }
+        : await detect(file, readHead(file), surroundings, { runtime: program.runtime, home: this.#home });
     const { runtime, how } = detection;
     if (runtime.kind === 'process') return processWay(detection, how, false);
     const path = file ?? `/[source].${runtime.id === 'typescript' ? 'ts' : 'js'}`;
     // JavaScript that was sent along is judged sooner than a verdict is read, and seldom comes twice.
     const isCached = file !== undefined || runtime.id === 'typescript';
-    const loaded = await loadProgram(path, {
-      ...(isCached && { cacheDir: this.#cacheDir }),
-      force: program.runtime !== undefined,
-      ...('source' in program && { source: program.source }),
-    });
+    const load = (packages?: string): Promise<Loaded> =>
+      loadProgram(path, {
+        ...(isCached && { cacheDir: this.#cacheDir }),
+        force: program.runtime !== undefined,
+        ...('source' in program && { source: program.source }),
+        packages,
+      });
+    const installers = this.#installers(surroundings.cwd, surroundings.env);
+    const loaded =
+      file === undefined
+        ? await load()
+        : await loadedWithPackages(load, dependentProgram({ program }, file), {}, installers, provide);
     return isolateWay(runtime.id, how, loaded, path);
   }
 
   #findInterpreter({ runtime, interpreter }: Detection, cwd: string): void {
-    const commands = interpreter?.commands ?? (runtime as ProcessRuntime).commands;
+    const commands = interpreter?.commands ?? (runtime as ProcessRuntime).command;
     if (commands.length > 0) locate(runtime as ProcessRuntime, this.#surroundings(cwd, {}), commands);
   }
 
@@ -204,13 +261,42 @@ class LocalWorkloads implements Workloads {
     return startJob(task, sink, options);
   }
 
+  #installers(cwd: string, env: Workload['env']): Surroundings {
+    return { env: { ...this.#locating, ...this.#installing, ...this.#base, ...env }, cwd, cacheDir: this.#cacheDir };
+  }
+
+  #find: Provide = async (request) => this.#environments?.find(request);
+
+  /** What cannot be installed an execution tells. */
+  #provideIfPossible: Provide = async (request) => {
+    try {
+      return await this.#environments?.prepare(request);
+    } catch (error) {
+      if (error instanceof PrisnError) return undefined;
+      throw error;
+    }
+  };
+
+  #provide: Provide = async (request) => {
+    try {
+      return await this.#environments?.prepare(request);
+    } catch (error) {
+      if (!(error instanceof PrisnError)) throw error;
+      throw new PrisnError(error.code, [error.message, ...tailOf(error)].join('\n  '), { cause: error });
+    }
+  };
+
   async #prepareProcess(way: Way & { kind: 'process' }, workload: Workload): Promise<PreparedWorkload> {
-    const { detection, resolved, typescript } = way;
-    const { id } = detection.runtime;
+    const { resolved, typescript } = way;
+    const { id } = way.detection.runtime;
     checkLimits(resolved, workload.limits);
     const { args, cwd, runId, limits } = workload;
-    const file = await programFile(workload, id);
-    const preload = id === 'node' ? await nodePreload(file, undefined, typescript) : undefined;
+    const file = await programFile(workload, way.detection.runtime);
+    const needs = [dependentProgram(workload, file), {}, this.#installers(cwd, workload.env), this.#provide] as const;
+    const detection = (id === 'python3' && (await withPython(way.detection, ...needs))) || way.detection;
+    if (id === 'sh' || id === 'bash') checkRequired(file, this.#surroundings(cwd, workload.env));
+    const packages = id === 'node' ? await packagesOf(...needs) : undefined;
+    const preload = id === 'node' ? await nodePreload(file, undefined, typescript, packages) : undefined;
     const { stdin, variables } = inputFor(workload, preload);
     const env = { ...this.#base, ...(id === 'python3' && unbuffered), ...variables, ...workload.env };
     const context = { ...this.#surroundings(cwd, workload.env), env: { ...this.#locating, ...env } };
@@ -228,6 +314,15 @@ class LocalWorkloads implements Workloads {
     };
   }
 }
+
+/** What is sent along as text has nothing beside it. */
+function dependentProgram({ program }: Pick<Workload, 'program'>, file: string): DependentProgram {
+  return 'folder' in program ? { file, top: program.folder } : { file, text: program.source };
+}
+
+/** Variables of the daemon that are for installers: indexes, proxies, certificates. */
+const installerNames =
+  /^(?:PIP_|UV_|NPM_CONFIG_|YARN_)|^(?:https?|no|all)_proxy$|^(?:SSL_CERT_|REQUESTS_CA_BUNDLE$|NODE_EXTRA_CA_CERTS$)/i;
 
 /** Options of a `#!` line are for an interpreter's own start. */
 function canFork({ runtime, interpreter }: Detection): boolean {
@@ -283,14 +378,12 @@ function startFailure(message: string, sink: WorkloadSink): RunningWorkload {
 }
 
 /** Code that was sent along goes to a file: the words of a command line are for all to see. */
-async function programFile({ program, cwd }: Workload, runtime: string): Promise<string> {
+async function programFile({ program, cwd }: Workload, runtime: Runtime): Promise<string> {
   if ('folder' in program) return join(program.folder, program.entrypoint);
-  const file = join(cwd, `main${extensions[runtime] ?? ''}`);
+  const file = join(cwd, sourceFileName(runtime));
   await writeFile(file, program.source, { mode: 0o700 });
   return file;
 }
-
-const extensions: Readonly<Record<string, string>> = { python3: '.py', node: '.js', bash: '.bash', sh: '.sh' };
 
 /**
  * How a program of a process runtime gets its input, and a request (beside the variables of CGI): as the argument of its default export, where it has one; else as

@@ -3,12 +3,15 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { runtimes } from '../runtimes/index.ts';
 import { routes, type OperationName, type Route } from '../src/api/contract/routes.ts';
 import { schemas, type Schemas } from '../src/api/contract/schemas.ts';
 import { errorCodes } from '../src/base/error.ts';
 import { exitCodes } from '../src/base/exit-codes.ts';
 import { Metrics } from '../src/metrics/metrics.ts';
 import { reasons } from '../src/model/outcome.ts';
+import { installHint } from '../src/model/runtime.ts';
+import { runtimeKeys } from '../src/model/runtime-schema.ts';
 import { flagOf, formatSetting, settingNames, settings, variableOf, type SettingName } from '../src/model/settings.ts';
 import { examplesOf, isAsShown, Reader, readDocument, tableBelow } from './documents.ts';
 import { needs } from './machine.ts';
@@ -25,9 +28,11 @@ const documents = [
   'docs/isolates.md',
   'docs/bench.md',
   'docs/python.md',
+  'docs/languages.md',
+  'docs/dependencies.md',
 ];
 
-const tools = needs('bash', 'curl', 'openssl', 'python3', 'tar');
+const tools = needs('awk', 'bash', 'curl', 'openssl', 'python3', 'tar');
 
 describe('the examples of the documentation print what stands there', { ...tools, concurrency: true }, () => {
   for (const path of documents) {
@@ -51,6 +56,7 @@ describe('the tables of the documentation are those of the code', () => {
     string,
     string,
   ];
+  const languages = readDocument('docs/languages.md');
 
   test('settings', () => {
     const expected = settingNames.map((name) => [name, flagOf(name), variableOf(name), defaultOf(name), settings[name].help]);
@@ -82,6 +88,22 @@ describe('the tables of the documentation are those of the code', () => {
       { status: Number(status), exit: Number(exit) },
     ]);
     assert.deepEqual(Object.fromEntries(shown), errorCodes);
+  });
+
+  test('languages', () => {
+    const expected = runtimes.map((runtime) => [
+      runtime.name,
+      [runtime.id, ...runtime.aliases].join(' '),
+      runtime.extensions.join(' '),
+      ...(runtime.kind === 'isolate'
+        ? ['', '', '']
+        : [runtime.shebangs.join(' '), runtime.command.join(' '), installHint(runtime, ['debian']) ?? '']),
+    ]);
+    assert.deepEqual(tableBelow(languages, 'The table').rows, expected);
+  });
+
+  test('keys of a runtime', () => {
+    assert.deepEqual(namesIn(languages, 'A runtime of your own'), runtimeKeys);
   });
 
   test('reasons', () => {

@@ -7,6 +7,7 @@ import type { ShownExecution } from '../src/api/contract/schemas.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 import { rounds } from './full.ts';
 import { needsPowerCut, PowerCut } from './power-cut.ts';
+import { until } from './processes.ts';
 import { Scratch } from './scratch.ts';
 import { Server } from './server.ts';
 
@@ -25,9 +26,8 @@ const programs = [
   { source: 'setsid sh -c "trap : TERM; sleep 30; sleep 30" & sleep 0.2', runtime: 'bash' },
 ];
 
-/** Asks for executions until the server is gone. @returns those that were accepted */
-async function load(server: Server, mark: string): Promise<string[]> {
-  const ids: string[] = [];
+/** Asks for executions until the server is gone. @param ids gets those that were accepted */
+async function load(server: Server, mark: string, ids: string[]): Promise<void> {
   const client = async (first: number): Promise<void> => {
     for (let i = first; ; i++) {
       // What a warm interpreter forks shows the variables of that: those that act before a program does.
@@ -38,7 +38,6 @@ async function load(server: Server, mark: string): Promise<string[]> {
     }
   };
   await Promise.all([0, 1, 2, 3].map(client));
-  return ids;
 }
 
 /** Pids of processes whose environment carries the mark. */
@@ -97,10 +96,12 @@ async function killRounds(context: TestContext, count: number, power?: PowerCut)
   const accepted: string[] = [];
   for (let round = 0; round < count; round++) {
     const server = await Server.start(context, { home, ...(power && { env: power.env }) });
-    const ids = load(server, mark);
-    await pause(50 + Math.random() * 700);
+    const before = accepted.length;
+    const loading = load(server, mark, accepted);
+    await until('some are accepted', () => accepted.length > before + 4);
+    await pause(Math.random() * rounds(300, 700));
     await server.kill();
-    accepted.push(...(await ids));
+    await loading;
     power?.cut(join(home, 'data'));
     await untilNoneIsLeft(mark);
     power?.accept(join(home, 'data'));
@@ -115,21 +116,22 @@ async function killRounds(context: TestContext, count: number, power?: PowerCut)
 
 describe('a server that is killed', { skip: process.platform !== 'linux' && 'Linux only' }, () => {
   test('loses nothing that it accepted, and leaves no process', { timeout: 1_200_000 }, (context) =>
-    killRounds(context, rounds(4, 50)),
+    killRounds(context, rounds(3, 50)),
   );
 
   test('loses nothing either when the power goes', { ...needsPowerCut(), timeout: 1_200_000 }, (context) =>
-    killRounds(context, rounds(3, 30), new PowerCut(new Scratch(context).root)),
+    killRounds(context, rounds(2, 30), new PowerCut(new Scratch(context).root)),
   );
 
   test('has lost what it accepted when nothing is synced, and these tests see it', needsPowerCut(), async (context) => {
     const home = new Scratch(context).root;
     const power = new PowerCut(new Scratch(context).root);
     const server = await Server.start(context, { home, env: power.env, flags: ['--sync', 'off'] });
-    const ids = load(server, 'unsynced');
-    await pause(1000);
+    const accepted: string[] = [];
+    const loading = load(server, 'unsynced', accepted);
+    await until('some are accepted', () => accepted.length > 20);
     await server.kill();
-    const accepted = await ids;
+    await loading;
     power.cut(join(home, 'data'));
     await untilNoneIsLeft('unsynced');
     // The rest of a store that was never synced may be beyond opening.

@@ -35,7 +35,12 @@ class Machine extends Scratch {
         return this.ticket;
       },
     };
-    this.launches = new Launches({ install: this.path('dist/prisn.cjs'), cacheDir: this.path('cache'), tickets });
+    this.launches = new Launches({
+      install: this.path('dist/prisn.cjs'),
+      cacheDir: this.path('cache'),
+      environmentsDir: this.path('environments'),
+      tickets,
+    });
   }
 
   request(file: string, changes: Partial<LaunchRequest> = {}): LaunchRequest {

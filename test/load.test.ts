@@ -75,10 +75,10 @@ async function untilAllHaveEnded(server: Server, context: TestContext): Promise<
 }
 
 describe('a server under load', () => {
-  test('runs a thousand queued executions once each, hostile ones among them', { timeout: 1_200_000 }, async (context) => {
+  test('runs hundreds of queued executions once each, hostile ones among them', { timeout: 1_200_000 }, async (context) => {
     const server = await Server.start(context, { flags: ['--queue', '20000'] });
     const scratch = new Scratch(context);
-    const count = rounds(1000, 10_000);
+    const count = rounds(400, 10_000);
     const healthy = watchHealth(server);
     const expected = new Map<string, { readonly ends?: readonly string[]; readonly text: string }>();
     const log = scratch.path('runs');

@@ -1,10 +1,9 @@
 /**
  * Ordinary scripts behave under `prisn run` as under `node`: the same bytes on stdout and stderr, the same exit code.
  *
- * Every script of `fixtures/ordinary` runs three times, in the same folder and with the same environment: under the Node
- * of this test, under `prisn run`, and under `prisn run -v`, which tells where it ran. Scripts at the top must run in an
- * isolate, those in `needs-node` in node and for a stated reason; those in `broken` (syntax and import errors) may go
- * either way. A script with an `.expected` file beside it uses what node refuses (enums, decorators): the file is the
+ * Every script of `fixtures/ordinary` runs twice, in the same folder and with the same environment: under the Node of this
+ * test, and under `prisn run`. Scripts at the top must run in an isolate, those in `needs-node` in node and for a stated
+ * reason; those in `broken` (syntax and import errors) may go either way. A script with an `.expected` file beside it uses what node refuses (enums, decorators): the file is the
  * stdout that it must have.
  *
  * Only stack frames are set aside, since node's end in its own loader. Of them the user's own lines must agree too.
@@ -15,6 +14,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { loadProgram } from '../runtimes/javascript/load.ts';
 import { bin, prisn, shellCodeOf } from './prisn.ts';
 import { Scratch } from './scratch.ts';
 
@@ -67,9 +67,10 @@ const prisnCommand = [bin, 'run'] as const;
 
 const frame = /^ {4,}(?:at |\.{3} \d+ lines matching cause stack trace)/;
 const ownFrame = /fixtures\/ordinary\/(.+?:\d+):\d+/;
-const choices: Readonly<Record<string, RegExp>> = {
-  '.': /^prisn: (?:javascript|typescript) .*\bisolate$/m,
-  'needs-node': /^prisn: node and not an isolate, since \S/m,
+/** What runs the scripts of a section, and what -v says of it. */
+const choices: Readonly<Record<string, { readonly choice: 'isolate' | 'node'; readonly told: RegExp }>> = {
+  '.': { choice: 'isolate', told: /^prisn: (?:javascript|typescript) .*\bisolate$/m },
+  'needs-node': { choice: 'node', told: /^prisn: node and not an isolate, since \S/m },
 };
 
 interface Behaviour {
@@ -97,10 +98,18 @@ for (const { section, scripts } of sections) {
         const kept = keptDifferences[script];
         const told = [...differences.values(), ...(kept ? [`kept in ${kept.in.join(' and ')}: ${kept.why}`] : [])];
         assert.deepEqual([...differences.keys()], kept?.in ?? [], told.join('\n'));
-        const choice = choices[section];
-        if (choice) assert.match((await behaviourOf([...prisnCommand, '-v'], script)).stderr, choice);
+        const choice = choices[section]?.choice;
+        const loaded = await loadProgram(join(folder, script), {});
+        if (choice) assert.equal(loaded.choice, choice);
+        if (loaded.choice === 'node') assert.match(loaded.why, /\S/);
       });
     }
+    const { told } = choices[section] ?? {};
+    const [first = ''] = scripts;
+    if (told)
+      it('is run by what -v says', async () => {
+        assert.match((await behaviourOf([...prisnCommand, '-v'], first)).stderr, told);
+      });
   });
 }
 

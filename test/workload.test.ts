@@ -160,7 +160,7 @@ describe('a workload in an isolate', () => {
 
   for (const limits of [{ cpu: 1 }, { pids: 100 }])
     test(`cannot be limited in ${Object.keys(limits).join()}`, () =>
-      assert.rejects(start(js('1'), { limits }), { code: 'unsupported', message: /runtime node/ }));
+      assert.rejects(start(js('1'), { limits }), { code: 'usage', message: /runtime node/ }));
 });
 
 describe('a workload in a process', () => {
@@ -234,7 +234,7 @@ describe('a workload in a process', () => {
   });
 
   test('in node needs some threads', () =>
-    assert.rejects(start(file('a.js', '1', 'node'), { limits: { pids: 4 } }), { code: 'unsupported', message: /at least 16/ }));
+    assert.rejects(start(file('a.js', '1', 'node'), { limits: { pids: 4 } }), { code: 'usage', message: /at least 16/ }));
 
   test('is found and ended when nobody watches it any more', needsProc, async () => {
     const { workload, running, stdout } = await start(sh('echo up; sleep 1000'));

@@ -112,8 +112,8 @@ function packageRecord(): InputRecord {
 }
 
 /** All that decides a verdict beside the disk. */
-function textOf({ path, source, force }: Question): string {
-  return JSON.stringify([judge(), path, force, source ?? null]);
+function textOf({ path, source, force, packages }: Question): string {
+  return JSON.stringify([judge(), path, force, source ?? null, packages ?? null]);
 }
 
 let knownJudge: readonly string[] | undefined;

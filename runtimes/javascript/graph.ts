@@ -9,6 +9,7 @@ import { SourceMap } from 'node:module';
 import { dirname } from 'node:path';
 import { messageOf, PrisnError } from '../../src/base/error.ts';
 import type { Program, ProgramModule } from '../../src/model/task.ts';
+import type { Bundled } from './bundled.ts';
 import type { Inputs } from './inputs.ts';
 import { lackedWords, moduleWords } from './lacks.ts';
 import { detectFormat } from './format.ts';
@@ -31,6 +32,8 @@ export type Verdict =
       readonly line?: number;
       readonly what: string;
       readonly typescript: boolean;
+      /** Whether a package that is imported is not there. */
+      readonly lacksPackages?: boolean;
     };
 
 export interface Question {
@@ -38,6 +41,8 @@ export interface Question {
   readonly path: string;
   /** The program's text, as `sourceText` gives it, when it is in no file. */
   readonly source?: string;
+  /** Absolute path of a `node_modules` for packages that are not where node looks. */
+  readonly packages?: string;
   /** Build the program although it uses what an isolate lacks. */
   readonly force: boolean;
 }
@@ -47,7 +52,7 @@ const parsedCharacters = 5 * 2 ** 20;
 
 interface Analysed {
   readonly module: ProgramModule;
-  readonly finding?: { readonly line?: number; readonly what: string };
+  readonly finding?: { readonly line?: number; readonly what: string; readonly isPackage?: boolean };
 }
 
 /**
@@ -86,9 +91,17 @@ class Graph {
         if (result.status === 'rejected') throw result.reason;
         const file = wave[index] as string;
         const { module, finding } = result.value;
+        const bundled = finding?.isPackage && (await this.#bundle());
+        if (bundled && typeof bundled === 'object' && 'module' in bundled)
+          return { choice: 'isolate', program: { entry: path, modules: { [path]: bundled.module } } };
         if (finding && force) throw cannotBuild(file, finding);
         const typescript = [...seen, ...Object.values(module.imports)].some(isTypeScript);
-        if (finding) return { choice: 'node', file, ...finding, typescript };
+        if (finding) {
+          const { line, what } = finding;
+          const more = typeof bundled === 'object' ? `, ${bundled.lack}` : '';
+          const place = { file, ...(line !== undefined && { line }), what: what + more };
+          return { choice: 'node', ...place, typescript, ...(bundled === 'missing' && { lacksPackages: true }) };
+        }
         if (file !== path && module.format === 'script' && !force)
           return { choice: 'node', file, what: 'is CommonJS and imported', typescript };
         modules[file] = module;
@@ -101,6 +114,18 @@ class Graph {
       wave = next;
     }
     return { choice: 'isolate', program: { entry: path, modules } };
+  }
+
+  /** A program in a file that is an ES module, with its packages. */
+  async #bundle(): Promise<Bundled | undefined> {
+    const { path, source, packages } = this.#question;
+    if (source !== undefined) return undefined;
+    const { text, kind } = this.#read(path);
+    if (kind.language === 'json' || kind.kind === 'script') return undefined;
+    if (kind.kind === 'detect' && detectFormat(text) !== 'module') return undefined;
+    this.translated = true;
+    const { bundleWithPackages } = await import('./bundled.ts');
+    return bundleWithPackages(path, packages, this.#inputs);
   }
 
   async #module(path: string): Promise<Analysed> {
@@ -145,17 +170,18 @@ class Graph {
     if (!first) return { module };
     const line = lineOf(source, first, typescript?.map);
     if (first.missing) throw new ProgramFailure(`${path}${line ? `:${line}` : ''} ${first.what}`);
-    return { module, finding: { what: first.what, ...(line && { line }) } };
+    return { module, finding: { what: first.what, ...(line && { line }), ...(first.isPackage && { isPackage: true }) } };
   }
 
   /** A missing file is the end of a program that imports it statically, and a rejection for `import()`. */
   #resolve(path: string, { imports, findings }: Scan, typescript?: { config: TsConfig }) {
     const resolved: Record<string, string> = {};
-    const unresolved: (Finding & { missing?: boolean })[] = [...findings];
+    const unresolved: (Finding & { missing?: boolean; isPackage?: boolean })[] = [...findings];
     for (const { at, specifier, dynamic } of imports) {
       const target = resolveImport(specifier, path, this.#inputs, typescript?.config.aliases);
       if ('file' in target) resolved[specifier] = target.file;
-      else if ('lack' in target) unresolved.push({ at, what: target.lack, fatal: !dynamic });
+      else if ('lack' in target)
+        unresolved.push({ at, what: target.lack, fatal: !dynamic, isPackage: target.isPackage ?? false });
       else unresolved.push({ at, what: target.missing, fatal: !dynamic, missing: !dynamic });
     }
     return { imports: resolved, findings: unresolved };

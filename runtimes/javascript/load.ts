@@ -22,8 +22,8 @@ import { ProgramFailure } from './verdicts.ts';
 export type Loaded =
   /** `files`: absolute paths of all that was read for it, package.json and tsconfig.json included. */
   | { readonly choice: 'isolate'; readonly program: Program; readonly files: readonly string[] }
-  /** `why` completes "node runs it, since …": `src/x.js:3 imports 'node:fs'`. `typescript`: whether it is known to have any. */
-  | { readonly choice: 'node'; readonly why: string; readonly typescript: boolean }
+  /** `why` completes "node runs it, since …": `src/x.js:3 imports 'node:fs'`. `typescript`: whether it is known to have any; `lacksPackages`: whether one that it imports is not there. */
+  | { readonly choice: 'node'; readonly why: string; readonly typescript: boolean; readonly lacksPackages?: boolean }
   /** The program fails before its first line, with exit code 1; `message` is what it would have written to stderr, newline included. */
   | { readonly choice: 'fails'; readonly message: string };
 
@@ -34,6 +34,8 @@ export interface LoadOptions {
   readonly force?: boolean;
   /** The program's text when it is in no file; `file` is then a made-up path in the directory that imports start from. */
   readonly source?: string;
+  /** Absolute path of a `node_modules` that was installed elsewhere. */
+  readonly packages?: string | undefined;
 }
 
 /**
@@ -70,9 +72,11 @@ interface Look {
   readonly known?: Loaded | undefined;
 }
 
-async function look(file: string, { cacheDir, force = false, source }: LoadOptions): Promise<Look> {
+async function look(file: string, { cacheDir, force = false, source, packages }: LoadOptions): Promise<Look> {
   const question: Question =
-    source === undefined ? { path: realPath(file), force } : { path: file, force, source: sourceText(source) };
+    source === undefined
+      ? { path: realPath(file), force, ...(packages !== undefined && { packages }) }
+      : { path: file, force, source: sourceText(source) };
   const inputs = new Inputs();
   const atOnce = isTypeScript(question.path) ? undefined : loadAtOnce(question, inputs);
   if (atOnce) return { question, inputs, known: present(atOnce, inputs.paths) };
@@ -132,8 +136,8 @@ function kindOrUndefined(path: string, inputs: Inputs, isInline: boolean): Kind 
 
 function present(verdict: Verdict, files: readonly string[]): Loaded {
   if (verdict.choice === 'isolate') return { ...verdict, files };
-  const { file, line, what, typescript } = verdict;
+  const { file, line, what, typescript, lacksPackages = false } = verdict;
   const fromHere = relative(process.cwd(), file);
   const shown = fromHere.startsWith('..') ? file : fromHere;
-  return { choice: 'node', why: `${shown}${line === undefined ? '' : `:${line}`} ${what}`, typescript };
+  return { choice: 'node', why: `${shown}${line === undefined ? '' : `:${line}`} ${what}`, typescript, lacksPackages };
 }

@@ -6,6 +6,7 @@ import { extname } from 'node:path';
 import { PrisnError } from '../../src/base/error.ts';
 import type { Preload } from '../command.ts';
 import { moduleWords } from './lacks.ts';
+import { type Packages, packagesVariable } from './packages.ts';
 import { isTypeScript } from './resolve.ts';
 
 const fs = process.getBuiltinModule('node:fs');
@@ -14,6 +15,7 @@ const fs = process.getBuiltinModule('node:fs');
  * @param file path of the program
  * @param input JSON text of --input
  * @param importsTypeScript whether something that it imports is known to be TypeScript
+ * @param packages where its packages are, when they are not beside it
  * @returns undefined for a program that node starts as it is: JavaScript without a default export
  * @throws PrisnError `usage` when there is an input and nothing that takes it
  */
@@ -21,6 +23,7 @@ export async function nodePreload(
   file: string,
   input: string | undefined,
   importsTypeScript: boolean,
+  packages?: Packages,
 ): Promise<Preload | undefined> {
   // A pipe gives its bytes once, to node.
   const isFile = fs.statSync(file).isFile();
@@ -32,19 +35,23 @@ export async function nodePreload(
       'usage',
       `--input calls the default export of a program, and ${file} has none; node takes its input on stdin`,
     );
-  if (!mayBeCalled && !needsHooks) return undefined;
+  if (!mayBeCalled && !needsHooks && !packages) return undefined;
   return {
     args: [
+      ...(packages ? [importOf('node-packages')] : []),
       ...(needsHooks ? ['--enable-source-maps', importOf('node-typescript')] : []),
       ...(mayBeCalled ? [importOf('node-entry')] : []),
     ],
-    env: mayBeCalled ? { PRISN_INPUT: input ?? '' } : {},
+    env: {
+      ...(packages && { [packagesVariable]: JSON.stringify([packages.home, packages.modules]) }),
+      ...(mayBeCalled && { PRISN_INPUT: input ?? '' }),
+    },
     minimum: hooked,
   };
 }
 
 /** The first version whose loaders take the hooks in all that is used of them. */
-const hooked = '24';
+export const hooked = '24';
 
 /** Of a file beside this one, which has its extension. */
 function importOf(name: string): string {

@@ -6,6 +6,7 @@
  * would write, name a directory with an index, or go through `paths` of tsconfig.json.
  */
 import { basename, dirname, extname, join } from 'node:path';
+import { isBuiltin } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Inputs } from './inputs.ts';
 import type { Aliases } from './tsconfig.ts';
@@ -22,7 +23,7 @@ export type FileKind = { readonly language: 'javascript' | 'typescript'; readonl
 export type Target =
   | { readonly file: string }
   /** A package, a built-in, a kind of file or of address that an isolate does not have; completes "x.js:3 …". */
-  | { readonly lack: string }
+  | { readonly lack: string; readonly isPackage?: boolean }
   /** Nothing is there; completes "x.js:3 …". */
   | { readonly missing: string };
 
@@ -111,7 +112,7 @@ export function resolveImport(specifier: string, importer: string, inputs: Input
       const found = inputs.isFile(path) ? path : asWritten(path, inputs);
       if (found) return targetFile(specifier, found, inputs);
     }
-    return { lack: `imports '${specifier}'` };
+    return { lack: `imports '${specifier}'`, isPackage: !specifier.startsWith('#') && !isBuiltin(specifier) };
   }
   let path: string;
   try {

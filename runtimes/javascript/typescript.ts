@@ -14,17 +14,23 @@ export interface Translation {
   readonly map: string;
 }
 
+/** How many translations are under way, of all programs that are read at this moment. */
+let underWay = 0;
+
 /**
  * @param path absolute path of the file, for its extension and the source map
  * @throws ProgramFailure for a syntax error, in the form in which node reports one
  */
 export async function translate(path: string, source: string, config: TsConfig): Promise<Translation> {
-  const { transform } = await import('esbuild');
+  underWay++;
   try {
+    const { transform } = await import('esbuild');
     const { code, map } = await transform(source, { ...optionsFor(path, config), sourcemap: 'external', sourcefile: path });
     return { code, map };
   } catch (error) {
     throw failure(path, error);
+  } finally {
+    underWay--;
   }
 }
 
@@ -78,10 +84,13 @@ function esbuildSync(): typeof import('esbuild') {
   }
 }
 
-/** Ends esbuild's own process, which otherwise lives as long as this one. */
+/**
+ * Ends esbuild's own process, which otherwise lives as long as this one; not while another program is translated, which would
+ * wait for its answer for ever, and ends it afterwards.
+ */
 export async function stopTranslator(): Promise<void> {
   const { stop } = await import('esbuild');
-  await stop();
+  if (underWay === 0) await stop();
 }
 
 function failure(path: string, error: unknown): unknown {

@@ -1,9 +1,7 @@
 /** How a program in a pool ends where it is not the program that says so. */
 import { exitCodes } from '../../src/base/exit-codes.ts';
-import { formatDuration, formatMemory } from '../../src/base/units.ts';
+import { formatMemory } from '../../src/base/units.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
-
-export const canceled: Outcome = { reason: 'canceled', exitCode: exitCodes.failed, message: 'the program was canceled' };
 
 export const interrupted: Outcome = {
   reason: 'interrupted',
@@ -18,12 +16,9 @@ export const refusedLimits: Outcome = {
   message: 'cpu and pids cannot be limited for one isolate of many; run it with --runtime node to limit them',
 };
 
-export function timedOut(ms: number): Outcome {
-  return { reason: 'timeout', exitCode: exitCodes.timeout, message: `the program did not end within ${formatDuration(ms)}` };
-}
-
-export function outOfMemory(hostBytes: number): Outcome {
-  const message = `the program used more than the ${formatMemory(hostBytes)} of its isolate host`;
+/** It alone filled its host, which has so many bytes for all that run in it. */
+export function outOfHostMemory(bytes: number): Outcome {
+  const message = `the program needed more than the ${formatMemory(bytes)} of memory that its isolate host has, and was ended; give hosts more by the setting isolate_memory`;
   return { reason: 'memory', exitCode: exitCodes.memory, message };
 }
 

@@ -11,12 +11,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { Socket } from 'node:net';
 import { formatMemory } from '../../src/base/units.ts';
-import type { Outcome } from '../../src/model/outcome.ts';
+import { canceled, type Outcome, timedOut } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
 import { residentBytes, sampleMs } from '../proc.ts';
 import { siblingPath } from '../sibling.ts';
-import { canceled, crashed, interrupted, outOfMemory, timedOut } from './endings.ts';
-import { isolateFlags } from './flags.ts';
+import { crashed, interrupted, outOfHostMemory } from './endings.ts';
+import { hostFlags } from './flags.ts';
 import { Hosted } from './hosted.ts';
 import { callOf, identityOf, KnownPrograms } from './known-programs.ts';
 import { Link } from './link.ts';
@@ -85,7 +85,7 @@ export class IsolateHost {
     this.#child = fork(siblingPath(import.meta.url, 'host'), {
       // No secret of ours: what runs there may look around.
       env: { ...options.env, [threadsVariable]: String(options.threads) },
-      execArgv: isolateFlags(),
+      execArgv: hostFlags(),
       stdio: ['ignore', 'ignore', 'ignore', 'ipc', ...Array.from({ length: options.threads }, () => 'pipe' as const)],
     });
     // A fork for which there are no descriptors left has none of them.
@@ -241,7 +241,7 @@ export class IsolateHost {
     const outcome = `it used more than ${formatMemory(maxBytes)} of memory`;
     void this.#kill(
       this.#programs.size === 1
-        ? { outcome: outOfMemory(maxBytes), culprit: 'itself' }
+        ? { outcome: outOfHostMemory(maxBytes), culprit: 'itself' }
         : { outcome: this.#oneOfMany(outcome), culprit: 'unknown' },
     );
   }

@@ -33,7 +33,7 @@ export interface IsolatePoolOptions {
   readonly spare?: boolean;
   /** Hosts that are kept though they run nothing, the spare one aside; 8 by default. */
   readonly maxIdleHosts?: number;
-  /** A host that runs nothing for so long leaves; five minutes by default. */
+  /** A host that runs nothing for so long leaves; four minutes by default. */
   readonly idleMs?: number;
   /** Output of a program that is not paced is dropped beyond this, bytes a stream; 10 MB by default. */
   readonly maxOutputBytes?: number;
@@ -66,10 +66,11 @@ export interface PoolStats {
   readonly restarts: number;
 }
 
-const defaultIdleMs = 5 * 60_000;
+/** With what a look comes too late, all are gone after five quiet minutes. */
+const defaultIdleMs = 4 * 60_000;
 const defaultIdleHosts = 8;
 /** Between two looks for hosts that have been idle for too long: a part of that time. */
-const looksPerIdle = 5;
+const looksPerIdle = 8;
 
 /** A new spare host starts a little after the last was taken, so as not to compete with what that is for. */
 const refillMs = 250;

@@ -4,9 +4,9 @@
  * They stand in a line for one host. One that runs for longer than `patienceMs` is left alone with it, and the next one
  * gets another: so neither does a long program hold up the line, nor does a crowd start as many processes at once.
  */
-import type { Outcome } from '../../src/model/outcome.ts';
+import { canceled, type Outcome } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
-import { canceled, interrupted } from './endings.ts';
+import { interrupted } from './endings.ts';
 import type { IsolateHost } from './host-process.ts';
 import type { IsolateRunning, IsolateSink } from './pool.ts';
 

@@ -20,8 +20,7 @@
 import ivm from 'isolated-vm';
 import { messageOf } from '../../src/base/error.ts';
 import { exitCodes } from '../../src/base/exit-codes.ts';
-import { formatMemory } from '../../src/base/units.ts';
-import type { Outcome } from '../../src/model/outcome.ts';
+import { type Outcome, outOfMemory } from '../../src/model/outcome.ts';
 import type { IsolateTask } from '../../src/model/task.ts';
 import type { Room, Rooms } from './cell.ts';
 import { blockingEngine, type Engine, type GuestFunction, threadedEngine } from './engine.ts';
@@ -314,10 +313,7 @@ export class Session {
   }
 
   #lost(error: unknown): Outcome {
-    if (this.#isDisposed) {
-      const message = `the program used more than its ${formatMemory(this.#room?.cell.heapBytes ?? 0)} of memory`;
-      return { reason: 'memory', exitCode: exitCodes.memory, message };
-    }
+    if (this.#isDisposed) return outOfMemory(this.#room?.cell.heapBytes ?? 0);
     return { reason: 'crashed', exitCode: exitCodes.failed, message: `the isolate could not be set up: ${messageOf(error)}` };
   }
 

@@ -1,6 +1,6 @@
 /** Positions of a program's files: where translated code came from, and the text of a line. */
 import type { SourceMap } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { importName, metaName, type Program } from '../../src/model/task.ts';
 
 export class ProgramSources {
@@ -15,7 +15,8 @@ export class ProgramSources {
   position(file: string, line: number, column: number): [string, number, number] | undefined {
     const map = this.#map(file);
     const entry = map?.findEntry(line - 1, column - 1);
-    return entry && 'originalLine' in entry ? [file, entry.originalLine + 1, entry.originalColumn + 1] : undefined;
+    if (!entry || !('originalLine' in entry)) return undefined;
+    return [this.#sourceOf(entry.originalSource, file), entry.originalLine + 1, entry.originalColumn + 1];
   }
 
   /** The text of line `line` (1-based) of the file as its author wrote it. */
@@ -24,6 +25,12 @@ export class ProgramSources {
     const source = this.#map(file)?.payload.sourcesContent[0] ?? module?.code;
     const text = source?.split('\n', line)[line - 1]?.replace(/\r$/, '');
     return text?.replaceAll(importName, 'import').replaceAll(metaName, 'import.meta');
+  }
+
+  /** A module that was made of several files has their absolute paths in its map. */
+  #sourceOf(source: string, file: string): string {
+    if ((this.#map(file)?.payload.sources.length ?? 0) < 2) return file;
+    return file.startsWith('file:') ? pathToFileURL(source).href : source;
   }
 
   #map(file: string): SourceMap | undefined {

@@ -34,7 +34,7 @@ const maxYoung = 2;
 const youthMs = 3;
 
 /** After so long without a program, memory goes back. */
-const quietMs = 5000;
+const quietMs = 2000;
 
 interface Running {
   readonly session: Session;

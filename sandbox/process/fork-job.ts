@@ -25,7 +25,6 @@ import { failed, type JobOptions, type JobRunning, recordOf, startJob } from './
 import { environmentOf } from './launch.ts';
 import { type Enforcement, enforce } from './limits.ts';
 import { outcomeOf, Supervision } from './supervision.ts';
-import { Tree } from './tree.ts';
 
 export interface ForkedJobOptions extends JobOptions {
   /** One that is ready. */
@@ -126,7 +125,6 @@ class ForkedJob {
       // A monitor that was killed is told of like this; a namespace goes with it.
       const isLeft = told === undefined || (told.signal === 'SIGKILL' && !this.#options.tier.pidNamespace);
       const outcome = await supervision.settle(own, isLeft);
-      if (!isLeft) setTimeout(() => endLate(tree), toldMs).unref();
       await connections.drain();
       const peak = enforcement?.peakBytes ?? told?.maxRssBytes;
       const usage = { startMs, ...(told && { cpuMs: told.cpuMs }), ...(peak !== undefined && { maxRssBytes: peak }) };
@@ -173,12 +171,6 @@ function orderOf(
   const line = orderLine({ id, file, args, env: environmentOf(task), cwd, ...paths, cgroups, pid_namespace: pidNamespace });
   if (line.length > longestOrder) return { why: 'its arguments and variables are long' };
   return line.includes('\\u0000') ? { why: 'an argument or a variable has a NUL byte' } : { id, line };
-}
-
-/** A program can say in the place of its monitor that it has ended: it gains no more than this moment. */
-function endLate(tree: TreeSpec): void {
-  const { pid, start } = tree.root;
-  if (readStatus(pid)?.start === start) void new Tree(tree).kill();
 }
 
 function ownOutcome({ code, signal }: ForkEnd): Outcome {

@@ -1,8 +1,8 @@
 /**
  * What the daemon and a fork server say to each other: one JSON object a line, on pipes.
  *
- * A server holds no code of users, but a run of the same user could kill it and write in its name; so what it says is
- * believed only as far as its grammar goes, and who breaks that is ended.
+ * A server holds no code of users, but a run of root's could write in its name; so what it says is believed only as far as
+ * its grammar goes, and a line beyond that is dropped.
  */
 import { constants } from 'node:os';
 
@@ -43,11 +43,15 @@ export interface ForkEnd {
   readonly imports: readonly string[] | undefined;
 }
 
-/** `run` is the id of a recorded run, or the ticket of one in the foreground. */
+/**
+ * `run` is the id of a recorded run, or the ticket of one in the foreground. A recorded program has not begun before `started`;
+ * for one in the foreground `launched` says no more than that its launcher has come.
+ */
 export type FromForkServer =
   | { readonly op: 'ready'; readonly socket: string }
   | { readonly op: 'unfit'; readonly why: string }
   | { readonly op: 'started'; readonly run: string; readonly pid: number }
+  | { readonly op: 'launched'; readonly run: string }
   | { readonly op: 'ended'; readonly run: string; readonly end: ForkEnd }
   | { readonly op: 'refused'; readonly run: string; readonly why: string }
   | {
@@ -65,7 +69,7 @@ const parsers: Readonly<Record<string, (fields: Fields) => FromForkServer>> = {
   ready: ({ socket }) => ({ op: 'ready', socket: text(socket, 100) }),
   unfit: ({ why }) => ({ op: 'unfit', why: text(why, 1000) }),
   started: ({ id, pid }) => ({ op: 'started', run: text(id, 200), pid: whole(pid, 1, maxPid) }),
-  launched: ({ ticket, pid }) => ({ op: 'started', run: text(ticket, 200), pid: whole(pid, 1, maxPid) }),
+  launched: ({ ticket }) => ({ op: 'launched', run: text(ticket, 200) }),
   ended: (fields) => ({ op: 'ended', run: text(fields['id'] ?? fields['ticket'], 200), end: endOf(fields) }),
   refused: ({ id, ticket, why }) => ({ op: 'refused', run: text(id ?? ticket, 200), why: text(why, 1000) }),
   preloaded: (fields) => ({

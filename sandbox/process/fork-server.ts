@@ -3,18 +3,18 @@
  *
  * ```
  * starting ──ready──▶ ready ──leave──▶ leaving ──(its last run has ended)──▶ gone
- *     └──unfit, exit, garbage, silence──┴──────────────────────────────────────▶
+ *     └──unfit, exit, silence───────────┴──────────────────────────────────────▶
  * ```
- * Runs are told of by their ids, or by tickets where a client comes to the server itself. A server that breaks the grammar
- * (`fork-protocol.ts`), names a run that it does not have, or leaves an order unanswered is killed. With it go its runs:
- * each has a monitor, which the kernel kills when the server dies, as it kills the server when the daemon does.
+ * Runs are told of by their ids, or by tickets where a client comes to the server itself. What breaks the grammar
+ * (`fork-protocol.ts`) or names a run that the server does not have is dropped: a run may have written it. A server that leaves
+ * an order or a ticket unanswered is killed. With it go its runs: each has a monitor, which ends when the server does, as the
+ * server ends with the daemon.
  *
- * A run's program begins only when that has been told, so all that was told is heard, also of a server that is killed;
- * what has not begun then may begin elsewhere.
+ * A program says itself that it begins, before it does (`runtimes/python3/fork/beginning.py`), and all that was said is heard,
+ * also of a server that is killed; what has not begun then may begin elsewhere.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
-import { Recent } from '../../src/base/recent.ts';
 import { type ForkEnd, type FromForkServer, longestLine, parseMessage, type ToForkServer } from './fork-protocol.ts';
 
 /** A recorded run, as it is told to a server. */
@@ -62,27 +62,30 @@ const startMs = 20_000;
 const answerMs = 5000;
 /** Each module of a batch may take ten seconds. */
 const preloadMs = 120_000;
-/** A ticket is good for ten seconds, and what comes of it is told at once. */
-const ticketMs = 15_000;
+/** A ticket is good for four seconds, at the end of which at the latest is told what came of it. */
+const ticketMs = 10_000;
 const stopMs = 1000;
 
-const mostPast = 256;
 const mostComplaints = 100;
 const longestComplaint = 500;
 
 interface Run {
   readonly hears: ForkHears;
+  /** Nothing has been heard of it. */
+  isWaiting: boolean;
   hasStarted: boolean;
   /** Runs out when nothing is heard of it. */
   readonly clock: NodeJS.Timeout;
 }
 
+const nothing = (): void => {};
+/** A run in the foreground tells its launcher. */
+const deaf: ForkHears = { started: nothing, refused: nothing, ended: nothing, lost: nothing };
+
 export class ForkServer {
   readonly #options: ForkServerOptions;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #runs = new Map<string, Run>();
-  /** Those that it had last. */
-  readonly #past = new Recent<string, true>(mostPast);
   readonly #gone = Promise.withResolvers<void>();
   #state: State = 'starting';
   #socket = '';
@@ -91,6 +94,7 @@ export class ForkServer {
   #preloading: ((answer: Preloaded) => void) | undefined;
   #why: string | undefined;
   #rest = '';
+  #complaints = 0;
   /** How many runs it has had. */
   served = 0;
 
@@ -105,14 +109,14 @@ export class ForkServer {
     this.#listen();
     const told = new Promise((resolve) => this.#child.stdout.once('close', resolve));
     this.#child.once('exit', (code, signal) => {
-      // What it told before its end may be heard after its exit; what it left behind may hold its output open.
-      const bury = (): void => {
+      // What it told before its end may be heard after its exit. What holds its output open then has not begun, and cannot any more.
+      const timer = setTimeout(() => this.#child.stdout.destroy(), stopMs);
+      void told.then(() => {
+        clearTimeout(timer);
         // It ends by itself when what it loaded was replaced on the disk, and it has no run.
         if (code === 0 && this.#runs.size === 0 && this.#state === 'ready') this.#state = 'leaving';
         this.#bury(`it ended with ${signal ?? `exit code ${code}`}`);
-      };
-      const timer = setTimeout(bury, stopMs);
-      void told.then(() => clearTimeout(timer)).then(bury);
+      });
     });
   }
 
@@ -141,13 +145,13 @@ export class ForkServer {
   /** Runs that wait for their fork. */
   get waiting(): number {
     let count = 0;
-    for (const run of this.#runs.values()) if (!run.hasStarted) count++;
+    for (const run of this.#runs.values()) if (run.isWaiting) count++;
     return count;
   }
 
   /** Has it fork a recorded run; to be called when it is ready. */
   run(order: RunOrder, hears: ForkHears): void {
-    this.#add(order.id, hears, answerMs, () => this.#fail('it left an order unanswered'));
+    this.#add(order.id, hears, answerMs, 'it left an order unanswered');
     this.#child.stdin.write(`${order.line}\n`);
   }
 
@@ -158,9 +162,7 @@ export class ForkServer {
 
   /** Has it expect a run of the foreground; to be called when it is ready. */
   expect(ticket: string): void {
-    const nothing = (): void => {};
-    const hears = { started: nothing, refused: nothing, ended: nothing, lost: nothing };
-    this.#add(ticket, hears, ticketMs, () => this.#remove(ticket));
+    this.#add(ticket, deaf, ticketMs, 'it left a ticket unanswered');
     this.#tell({ op: 'ticket', ticket });
   }
 
@@ -193,14 +195,17 @@ export class ForkServer {
     this.#child.stdin.write(`${JSON.stringify(message)}\n`);
   }
 
-  #add(id: string, hears: ForkHears, withinMs: number, onSilence: () => void): void {
-    this.#runs.set(id, { hears, hasStarted: false, clock: setTimeout(onSilence, withinMs) });
+  /** @param why what silence is told as */
+  #add(id: string, hears: ForkHears, withinMs: number, why: string): void {
+    const fail = (): void => void (this.#runs.get(id)?.isWaiting && this.#fail(why));
+    // Where we were stopped ourselves the answer may be there already, and is heard before an immediate.
+    const clock = setTimeout(() => setImmediate(fail), withinMs);
+    this.#runs.set(id, { hears, isWaiting: true, hasStarted: false, clock });
   }
 
   #remove(id: string): void {
     clearTimeout(this.#runs.get(id)?.clock);
     this.#runs.delete(id);
-    this.#past.set(id, true);
     if (this.#runs.size > 0) return;
     this.#options.onIdle();
     if (this.#state === 'leaving') void this.close();
@@ -211,22 +216,34 @@ export class ForkServer {
     this.#child.stdout.on('data', (chunk: Buffer) => {
       const lines = (this.#rest + decoder.write(chunk)).split('\n');
       this.#rest = lines.pop() ?? '';
-      if (this.#rest.length > longestLine) this.#fail('it wrote a line without an end');
       for (const line of lines) this.#hearLine(line);
+      if (this.#rest.length > longestLine) this.#rest = this.#messageIn(this.#rest);
     });
-    let complaints = 0;
     this.#child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      for (const line of chunk.split('\n').filter(Boolean))
-        if (complaints++ < mostComplaints) this.#options.complain(line.slice(0, longestComplaint));
+      for (const line of chunk.split('\n').filter(Boolean)) this.#complain(line);
     });
   }
 
+  #complain(line: string): void {
+    if (this.#complaints++ < mostComplaints) this.#options.complain(line.slice(0, longestComplaint));
+  }
+
+  /** Messages begin by their `op`, and no text in them can look like that: what stands before is dropped. */
+  #messageIn(line: string): string {
+    const at = line.lastIndexOf('{"op"');
+    if (at === 0 && line.length <= longestLine) return line;
+    this.#complain(`it wrote what none writes: ${line.slice(0, 100)}`);
+    return at < 0 || line.length - at > longestLine ? '' : line.slice(at);
+  }
+
   #hearLine(line: string): void {
+    const message = this.#messageIn(line);
+    if (message === '') return;
     try {
-      this.#hear(parseMessage(line));
+      this.#hear(parseMessage(message));
     } catch (error) {
       if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
-      this.#fail(`it wrote what none writes: ${line.slice(0, 100)}`);
+      this.#complain(`it wrote what none writes: ${message.slice(0, 100)}`);
     }
   }
 
@@ -243,6 +260,7 @@ export class ForkServer {
       case 'preloaded':
         return this.#endPreload(message);
       case 'started':
+      case 'launched':
       case 'refused':
       case 'ended':
         return this.#hearOf(message);
@@ -251,27 +269,29 @@ export class ForkServer {
     }
   }
 
-  #hearOf(message: Extract<FromForkServer, { op: 'started' | 'refused' | 'ended' }>): void {
+  #hearOf(message: Extract<FromForkServer, { op: 'started' | 'launched' | 'refused' | 'ended' }>): void {
     const run = this.#runs.get(message.run);
-    // Of a monitor that is killed after it has told the end, the server tells it once more.
-    if (!run && this.#past.has(message.run)) return;
-    if (!run || (run.hasStarted && message.op !== 'ended')) return this.#fail(`it has no such run: ${message.run.slice(0, 100)}`);
-    if (message.op === 'started') {
+    if (!run) return this.#complain(`it has no such run: ${message.run.slice(0, 100)}`);
+    if (message.op === 'started' || message.op === 'launched') {
+      if (!run.isWaiting) return this.#complain(`it started a run for the second time: ${message.run.slice(0, 100)}`);
       clearTimeout(run.clock);
-      run.hasStarted = true;
+      run.isWaiting = false;
       this.served++;
+      if (message.op === 'launched') return;
+      run.hasStarted = true;
       return run.hears.started(message.pid);
     }
     this.#remove(message.run);
-    if (message.op === 'refused') return run.hears.refused(message.why);
+    // A program that has begun is not refused any more.
+    if (message.op === 'refused') return run.hasStarted ? run.hears.lost() : run.hears.refused(message.why);
+    if (message.end.imports) this.#options.onImports(message.end.imports);
     if (!run.hasStarted) return run.hears.refused('its monitor was ended');
     run.hears.ended(message.end);
-    if (message.end.imports) this.#options.onImports(message.end.imports);
   }
 
   #endPreload(answer: Preloaded): void {
     const resolve = this.#preloading;
-    if (!resolve) return this.#fail('it imported what nobody asked for');
+    if (!resolve) return this.#complain('it imported what nobody asked for');
     clearTimeout(this.#clock);
     this.#preloading = undefined;
     resolve(answer);

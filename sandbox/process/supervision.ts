@@ -7,9 +7,7 @@
  * ```
  * The first cause wins, also over the exit code of a program that catches SIGTERM and leaves with 0.
  */
-import { formatDuration, formatMemory } from '../../src/base/units.ts';
-import { exitCodes } from '../../src/base/exit-codes.ts';
-import type { Outcome } from '../../src/model/outcome.ts';
+import { canceled, type Outcome, outOfMemory, timedOut } from '../../src/model/outcome.ts';
 import type { Limits } from '../../src/model/task.ts';
 import type { Enforcement } from './limits.ts';
 import type { TreeSpec } from '../proc.ts';
@@ -79,19 +77,11 @@ export class Supervision {
 export function outcomeOf(cause: Cause, { timeoutMs = 0, memoryBytes = 0 }: Limits): Outcome {
   switch (cause) {
     case 'timeout':
-      return {
-        reason: 'timeout',
-        exitCode: exitCodes.timeout,
-        message: `the program ran longer than ${formatDuration(timeoutMs)} and was ended; give it more with --timeout`,
-      };
+      return timedOut(timeoutMs);
     case 'memory':
-      return {
-        reason: 'memory',
-        exitCode: exitCodes.memory,
-        message: `the program and its children needed more than ${formatMemory(memoryBytes)} of memory and were ended; give them more with --memory`,
-      };
+      return outOfMemory(memoryBytes);
     case 'canceled':
-      return { reason: 'canceled', exitCode: exitCodes.failed, message: 'the program was canceled' };
+      return canceled;
     default:
       return cause satisfies never;
   }

@@ -20,7 +20,7 @@ export interface ApiParts {
   >;
   readonly secrets: Pick<SecretUseCases, 'create' | 'put' | 'get' | 'list' | 'delete' | 'check'>;
   readonly functions: Pick<Functions, 'call'>;
-  readonly bundles: Pick<BundleStore, 'put'>;
+  readonly bundles: Pick<BundleStore, 'put' | 'archive'>;
   readonly runs: Pick<ForegroundRuns, 'serve'>;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly runtimes: () => Promise<readonly ShownRuntime[]>;

@@ -10,13 +10,15 @@ import { exitCodes } from './exit-codes.ts';
 
 /** For each code the HTTP status and the exit code of the CLI that it becomes. */
 export const errorCodes = {
-  /** The command line, a flag or a field is not of its form. */
+  /** The command line, a flag or a field is not of its form, or is none that can be had: nowhere, or not beside the others. */
   usage: { status: 400, exit: exitCodes.usage },
   /** The file cannot be run: missing, a directory, unreadable, no runtime found for it. */
   cannot_run: { status: 400, exit: exitCodes.cannotRun },
   /** The runtime is known but not installed, or no runtime has that name. */
   no_runtime: { status: 400, exit: exitCodes.notFound },
-  /** A limit was asked for that cannot be enforced here. */
+  /** What the program needs from elsewhere could not be prepared. */
+  dependency: { status: 422, exit: exitCodes.failed },
+  /** What this machine cannot do, and another could: a limit that nothing here can enforce. */
   unsupported: { status: 400, exit: exitCodes.failed },
   /** prisn itself failed. */
   internal: { status: 500, exit: exitCodes.failed },

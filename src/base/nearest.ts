@@ -1,5 +1,10 @@
-/** For "did you mean": the word of `words` that is at most two edits, and at most half its letters, from `word`. */
+/**
+ * For "did you mean": the word of `words` that begins as `word` does, or else is at most two edits, and at most half its letters,
+ * from it.
+ */
 export function nearest(word: string, words: readonly string[]): string | undefined {
+  const longer = /[a-z].*[a-z]/i.test(word) && words.find((candidate) => candidate.startsWith(word.toLowerCase()));
+  if (longer) return longer;
   let best: string | undefined;
   let least = Math.min(2, Math.floor(word.length / 2)) + 1;
   for (const candidate of words) {

@@ -76,7 +76,7 @@ export async function packFiles(files: readonly string[]): Promise<Packing> {
 }
 
 /** The archive of a choice. Destroying the stream ends the reading; a file that changes meanwhile is its error. */
-export function packStream({ root, files }: Packing): Readable {
+export function packStream({ root, files }: Pick<Packing, 'root' | 'files'>): Readable {
   const archive = tar.pack();
   fill(archive, root, files).catch((error: Error) => archive.destroy(error));
   return connect(archive, createGzip(), () => {});

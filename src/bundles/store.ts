@@ -13,10 +13,12 @@
 import { constants, lstatSync, renameSync, utimesSync } from 'node:fs';
 import { chmod, copyFile, lstat, mkdir, mkdtemp, readdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import type { Readable } from 'node:stream';
 import { errnoOf, PrisnError } from '../base/error.ts';
 import { removeFolder } from '../base/remove-folder.ts';
 import { type BundleLimits, bundleLimits, shown } from './content.ts';
 import { inParallel } from './parallel.ts';
+import { archiveOfFolder } from './read.ts';
 import { storageFull, syncToDisk, type Unpacked, unpack } from './unpack.ts';
 
 const idPattern = /^sha256-[0-9a-f]{64}$/;
@@ -70,6 +72,11 @@ export class BundleStore {
   open(id: string): string {
     if (!this.has(id)) throw new PrisnError('not_found', `no bundle ${shown(id)}; upload it again`);
     return this.#path(id);
+  }
+
+  /** @returns all of its content, as `put` takes it @throws PrisnError `not_found` */
+  async archive(id: string): Promise<Readable> {
+    return archiveOfFolder(this.open(id));
   }
 
   has(id: string): boolean {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { errnoOf, messageOf, PrisnError } from '../base/error.ts';
 import { isEnvKey } from '../model/name.ts';
+import { textOf } from './utf8.ts';
 
 /**
  * The variables of `-e`, later ones winning.
@@ -45,13 +46,14 @@ export function labels(words: readonly string[]): Record<string, string | null> 
 
 /** The variables of a file of KEY=VALUE lines. @throws PrisnError `usage` that names the line */
 export function envFile(file: string): Record<string, string> {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(file, 'utf8');
+    bytes = readFileSync(file);
   } catch (error) {
     const why = errnoOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read: ${messageOf(error)}`;
     throw new PrisnError('usage', `--env-file: '${file}' ${why}`);
   }
+  const text = textOf(bytes, `--env-file: '${file}'`);
   const line = strangeLine(text);
   if (line !== undefined)
     throw new PrisnError('usage', `--env-file: line ${line} of '${file}' is neither KEY=VALUE nor a comment`);

@@ -41,13 +41,14 @@ export async function benchHttp({ kind, deployment, baseline, remote, timeoutMs,
     await client.call('getDeployment', { params: { name }, query: { namespace } });
   const { address, pid } = reached(client.address, remote);
   const loads: HttpLoad[] = [];
-  const answers = new Answers();
-  const callOf = (name: string) => {
+  const sideOf = (name: string) => {
+    const answers = new Answers();
     const load = new HttpLoad(originOf(address), timeoutMs);
     loads.push(load);
     const { path, ...rest } = request(name);
     const judge: Judge = kind === 'trigger' ? answers.ofExecution : answers.ofFunction;
-    return load.call({ ...rest, path: prefixOf(address) + path, host: hostOf(address) }, judge);
+    const call = load.call({ ...rest, path: prefixOf(address) + path, host: hostOf(address) }, judge);
+    return { name, call, ...usage, complaint: () => answers.complaint };
   };
   const usage = pid === undefined ? {} : { cpuMs: () => treeCpuMs(pid), memory: () => treeMemory(pid) };
   const control = await ControlServer.start();
@@ -59,11 +60,10 @@ export async function benchHttp({ kind, deployment, baseline, remote, timeoutMs,
     await control.close();
   };
   return {
-    target: { kind, name: deployment, by: `over ${formatAddress(address)}`, call: callOf(deployment), ...usage },
-    baseline: baseline === undefined ? undefined : { name: baseline, call: callOf(baseline), ...usage },
+    target: { kind, by: `over ${formatAddress(address)}`, ...sideOf(deployment) },
+    baseline: baseline === undefined ? undefined : sideOf(baseline),
     control: { name: controlServerName, call: control.call, cpuMs: control.cpuMs },
     ...(kind === 'fn' && { finish: (measurement) => addPhases(client, deployment, namespace, startedAt, measurement) }),
-    complaint: () => answers.complaint,
     close: () => (closing ??= close()),
   };
 }
@@ -92,9 +92,13 @@ function prefixOf(address: Address): string {
   return address.kind === 'socket' ? '' : address.prefix;
 }
 
-/** What answers mean; keeps the words of one that tells of a failure. */
+/** What answers mean; keeps the words of the first one that tells of a failure. */
 class Answers {
-  complaint = '';
+  #complaint: string | undefined;
+
+  get complaint(): string {
+    return this.#complaint ?? '';
+  }
 
   /** Of `createExecution` with `wait`. */
   readonly ofExecution: Judge = (reply, ms) => {
@@ -102,7 +106,7 @@ class Answers {
     const execution = parse(reply) as Partial<ShownExecution>;
     if (execution.status === 'Completed') return { phases: phasesOf(execution, ms) };
     if (execution.status !== 'Failed') return { failure: 'not ended when it was answered' };
-    this.complaint = execution.error ?? execution.stderr?.trim() ?? '';
+    this.#complaint ??= execution.error ?? execution.stderr?.trim();
     const code = execution.exit_code === undefined ? '' : ` ${execution.exit_code}`;
     return { failure: `Failed: ${execution.reason ?? 'for no reason'}${execution.reason === 'exit' ? code : ''}` };
   };
@@ -111,7 +115,7 @@ class Answers {
 
   #refused(reply: Reply): Omit<Answered, 'ms'> {
     const { code, message } = parse(reply);
-    if (typeof message === 'string') this.complaint = message;
+    if (typeof message === 'string') this.#complaint ??= message;
     return { failure: `HTTP status ${reply.status}${typeof code === 'string' ? ` (${code})` : ''}` };
   }
 }

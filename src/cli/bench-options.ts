@@ -38,7 +38,9 @@ export function withBenchOptions(command: Command, { calls, baseline, warmUp, du
     .option('-c, --concurrency <n>', `so many at once, each again as soon as it has ended (default: 1); with --rate the most`)
     .option('--rate <n>', `so many a second, whether or not those before have ended`)
     .option('--warm-up <duration>', `before it counts (default: ${warmUp}; 0 for none)`)
-    .addOption(new Option('--duration <duration>', `how long it is measured (default: ${duration})`))
+    .addOption(
+      new Option('--duration <duration>', `how long it is measured (default: ${duration}); warm-up and control come on top`),
+    )
     .addOption(new Option('--requests <n>', `so many ${calls} in the place of a duration`).conflicts('duration'))
     .option(`--baseline ${baseline[0]}`, `${baseline[1]}, measured in turns and compared`)
     .option('--compare <file>', 'compare with what --save or -o json kept earlier')

@@ -15,15 +15,18 @@ const restlessChange = 0.05;
 
 export const reportedBars = barCount;
 
-/** @param bars of the target's calls @param columns of the terminal */
-export function reportText(result: BenchResult, bars: readonly Bar[], complaint: string, columns: number): string {
+/**
+ * @param bars of the target's calls
+ * @param complaints what the first call that failed said, of the target and of the baseline
+ * @param columns of the terminal
+ */
+export function reportText(result: BenchResult, bars: readonly Bar[], complaints: readonly string[], columns: number): string {
   const { target, baseline, control } = result;
   const sides = [target, ...(baseline ? [baseline] : [])];
   const parts = [
     headline(result),
     table([['', 'CALLS', 'A SECOND', 'MEAN', 'P50', 'P90', 'P95', 'P99', 'P99.9', 'MAX'], ...sides.map(latencyRow)]),
-    sides.map(failuresText).join(''),
-    complaint === '' ? '' : `the last words of one that failed:\n${indented(complaint)}`,
+    ...sides.map((side, index) => failuresText(side, complaints[index] ?? '')),
     phasesText(target.phases_ms),
     bars.length === 0 ? '' : `${chart(bars, Math.min(columns, mostColumns)).join('\n')}\n`,
     `${usageText(result)}beside it, ${control.name}: p50 ${format(control.latency_ms?.p50)}\n`,
@@ -43,10 +46,11 @@ function latencyRow({ name, calls, per_s, latency_ms: ms }: SideResult): string[
   return [name, String(calls), rateText(per_s), ...times];
 }
 
-function failuresText({ name, calls, failed, failures }: SideResult): string {
+function failuresText({ name, calls, failed, failures }: SideResult, complaint: string): string {
   if (failed === 0) return '';
   const kinds = Object.entries(failures).map(([kind, count]) => `${count} × ${kind}`);
-  return `${failed} of ${calls + failed} failed (${name}): ${kinds.join(', ')}\n`;
+  const first = complaint === '' ? '' : `the first of them said:\n${indented(complaint)}`;
+  return `${failed} of ${calls + failed} failed (${name}): ${kinds.join(', ')}\n${first}`;
 }
 
 function phasesText(phases: Readonly<Record<string, LatencySummary>>): string {
@@ -74,7 +78,9 @@ function warnings({ generator, load }: BenchResult): string[] {
   if (cores > busyCores)
     texts.push(`the generator took ${cores.toFixed(2)} cores and is the bottleneck: what is measured can do more than this`);
   if (late_p99_ms > lateMs)
-    texts.push(`1 of 100 was sent ${formatMs(late_p99_ms)} late or more: this machine has no time left for its generator`);
+    texts.push(
+      `1 of 100 was sent ${formatMs(late_p99_ms)} late or more, as something else had the processor then; these count from when they were due`,
+    );
   if (unsent > 0 && load.loop === 'open')
     texts.push(
       `${unsent} were due and could not be sent, with ${load.concurrency} under way: it does not keep up with ${load.rate_per_s} a second`,
@@ -99,8 +105,12 @@ function comparisonText({ with: other, how, machine_change, figures }: Compariso
   if (rows.length === 0) return `${head}too few rounds to tell anything: measure longer\n`;
   const isUnclear = figures.some(({ verdict }) => verdict === 'cannot tell') && Math.abs(machine_change) > restlessChange;
   const advice = isUnclear ? 'the machine has changed too much in between: --baseline measures both in turns\n' : '';
-  return head + advice + table([['', 'THERE', 'HERE', 'CHANGE', '95 % INTERVAL', ''], ...rows]);
+  return head + advice + table([['', 'THERE', 'HERE', 'CHANGE', '95 % INTERVAL', ''], ...rows]) + ofColumns;
 }
+
+/** What the interval is around, which the rank tests give; a ratio of two medians has none. */
+const ofColumns =
+  'THERE and HERE are medians of rounds; CHANGE is estimated from all rounds (Hodges-Lehmann), so it is not quite their ratio\n';
 
 const figureNames: Readonly<Record<string, string>> = {
   p50_ms: 'p50',

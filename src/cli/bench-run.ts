@@ -1,4 +1,6 @@
 /** `prisn bench run`: whole runs, from the start of the command to its end. */
+import { resolve } from 'node:path';
+import { isExecutable, searchPath } from '../../runtimes/path.ts';
 import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import { readRecord } from '../client/record.ts';
@@ -25,7 +27,7 @@ export function benchRun(words: readonly string[], baseline: string | undefined,
   checkTimer();
   const daemon = readRecord(homeDir(process.env))?.pid;
   const program = new Programs([commandPath(), 'run', ...words], process.env);
-  const other = baseline === undefined ? undefined : new Programs(wordsOfCommand(baseline, '--baseline'), process.env);
+  const other = baseline === undefined ? undefined : new Programs(commandOf(baseline), process.env);
   const control = new Programs([process.execPath, '-e', '0'], process.env);
   const all = [program, control, ...(other ? [other] : [])];
   const close = async (): Promise<void> => {
@@ -39,8 +41,14 @@ export function benchRun(words: readonly string[], baseline: string | undefined,
       by: daemon === undefined ? 'without a server' : `with the server that runs (pid ${daemon}), whose CPU is counted in`,
       call: program.call,
       cpuMs: () => program.cpuMs() + cpuOfDaemon(),
+      complaint: () => program.complaint(),
     },
-    baseline: other && { name: baseline ?? '', call: other.call, cpuMs: () => other.cpuMs() + cpuOfDaemon() },
+    baseline: other && {
+      name: baseline ?? '',
+      call: other.call,
+      cpuMs: () => other.cpuMs() + cpuOfDaemon(),
+      complaint: () => other.complaint(),
+    },
     control: { name: 'an empty program of node', call: control.call, cpuMs: () => control.cpuMs() },
     prepare: async () => {
       await tryOut(program, words.join(' '), neverRan);
@@ -49,9 +57,19 @@ export function benchRun(words: readonly string[], baseline: string | undefined,
     finish: async (measurement) => {
       measurement.memory = await peakMemory(program);
     },
-    complaint: () => program.complaints(),
     close,
   };
+}
+
+/** Before bash would look for it, and say so in words of its own. @throws PrisnError `usage`, `cannot_run` */
+function commandOf(baseline: string): string[] {
+  const words = wordsOfCommand(baseline, '--baseline');
+  const [name = ''] = words;
+  const surroundings = { env: process.env, cwd: process.cwd() };
+  const isThere = name.includes('/') ? isExecutable(resolve(name)) : searchPath(name, surroundings).next().value !== undefined;
+  if (isThere) return words;
+  const why = name.includes('/') ? 'is no program that can be executed' : 'is not on the PATH';
+  throw new PrisnError('cannot_run', `--baseline: ${name} cannot be measured, it ${why}`);
 }
 
 function checkWords(words: readonly string[], ownOptions: readonly string[]): void {
@@ -73,7 +91,7 @@ function checkWords(words: readonly string[], ownOptions: readonly string[]): vo
 async function tryOut(programs: Programs, name: string, fatal: readonly string[]): Promise<void> {
   const { failure } = await programs.call(0);
   if (failure === undefined || !fatal.includes(failure)) return;
-  const words = programs.complaints().replace(/^prisn: /gm, '');
+  const words = programs.complaint().replace(/^prisn: /gm, '');
   throw new PrisnError('cannot_run', `${name} cannot be measured, it ends with ${failure}: ${words || 'it says nothing'}`);
 }
 

@@ -12,17 +12,21 @@ import { type BenchResult, type BenchTarget, loadOf, type Names, readResult, res
 import { structured, write } from './output.ts';
 import { say } from './say.ts';
 
+interface Side extends Subject {
+  readonly name: string;
+  /** What the first call that failed said. */
+  readonly complaint: () => string;
+}
+
 /** What is measured, ready to be called. */
 export interface Bench {
-  readonly target: BenchTarget & Subject;
-  readonly baseline?: (Subject & { readonly name: string }) | undefined;
+  readonly target: BenchTarget & Side;
+  readonly baseline?: Side | undefined;
   readonly control: Subject & { readonly name: string };
   /** Finds out whether there is anything to measure. @throws PrisnError */
   readonly prepare?: () => Promise<void>;
   /** Looks at what can be seen only afterwards. Not after an interruption. */
   readonly finish?: (measurement: Measurement) => Promise<void>;
-  /** The last words of a call that failed. */
-  readonly complaint: () => string;
   /** Ends what is under way; a second time too. */
   readonly close: () => Promise<void>;
 }
@@ -47,11 +51,16 @@ export async function runBench(
     const startedAt = new Date();
     const progress = showProgress(measurement, bench.target.name);
     await measurement.run().finally(progress);
+    if (interruption.signal.aborted && !measurement.hasBegun) {
+      say(`interrupted ${measurement.isWarm ? '' : 'in the warm-up, '}before anything was measured`);
+      return exitCodeOfSignal(interruption.number);
+    }
     if (!interruption.signal.aborted) await bench.finish?.(measurement);
     const names: Names = { target: bench.target, baseline: bench.baseline?.name, control: bench.control.name };
     const measured = resultOf(names, plan, measurement, startedAt, interruption.signal.aborted);
     const result = { ...measured, comparisons: comparisonsOf(measured, before, options.compare) };
-    const isSaved = await print(result, measurement, result.target.failed > 0 ? bench.complaint() : '', options);
+    const complaints = [bench.target, bench.baseline].map((side) => side?.complaint() ?? '');
+    const isSaved = await print(result, measurement, complaints, options);
     if (interruption.signal.aborted) return exitCodeOfSignal(interruption.number);
     return result.target.calls === 0 || !isSaved ? exitCodes.failure : 0;
   } finally {
@@ -71,7 +80,7 @@ function comparisonsOf(result: BenchResult, before: BenchResult | undefined, fil
 async function print(
   result: BenchResult,
   measurement: Measurement,
-  complaint: string,
+  complaints: readonly string[],
   { save, output }: BenchOptions,
 ): Promise<boolean> {
   const json = await structured(result, 'json');
@@ -79,7 +88,7 @@ async function print(
   if (output === 'json') await write(json);
   else {
     const columns = (isTerminal(1) && process.stdout.columns) || 100;
-    await write(reportText(result, measurement.target.latencies.bars(reportedBars), complaint, columns));
+    await write(reportText(result, measurement.target.latencies.bars(reportedBars), complaints, columns));
   }
   return isSaved;
 }

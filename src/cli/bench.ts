@@ -16,7 +16,7 @@ export function benchCommand(program: Command, exit: Exit): void {
     .command('bench')
     .description('measure runs, jobs and functions, and compare')
     .enablePositionalOptions()
-    .addHelpText('after', examples);
+    .note(examples);
   runCommand(bench, exit);
   triggerCommand(bench, exit);
   fnCommand(bench, exit);
@@ -50,15 +50,15 @@ function runCommand(bench: Command, exit: Exit): void {
     bench
       .command('run')
       .usage('[options] <file> [args…]')
+      .summary('run a file from the start of prisn to its end')
       .description(
         'start to end of prisn run <file>; what stands after the file is the program’s, and after -- options of prisn run',
       )
-      .argument('<words...>')
+      .argument('<file...>')
       .passThroughOptions(),
     runDefaults,
   )
-    .addHelpText(
-      'after',
+    .note(
       `\nExamples:\n  prisn bench run hello.js\n  prisn bench run --baseline 'python3 x.py' x.py\n  prisn bench run -- --memory 256mb crawl.js --all`,
     )
     .action(async (words: string[], options: BenchOptions, command: Command) => {

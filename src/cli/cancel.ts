@@ -1,5 +1,6 @@
 /** `prisn cancel`: ends executions, waiting or running. */
 import type { Command } from './command.ts';
+import type { ShownExecution } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import type { Client } from '../client/client.ts';
@@ -33,10 +34,10 @@ export function cancelCommand(program: Command, exit: (code: number) => void): v
 /** One that fails does not keep the others from being ended. @returns the exit code */
 async function cancel(client: Client, id: string): Promise<number> {
   try {
-    const answer = await client.call('cancelExecution', { params: { id } });
-    const execution = hasEnded(answer) ? answer : await waitForEnd(client, id, endsWithinMs);
+    const before = await client.call('getExecution', { params: { id } });
+    const execution = hasEnded(before) ? before : await endOf(client, id);
     if (execution.reason === 'canceled') {
-      await write(`${id} canceled\n`);
+      await write(`${id} ${execution === before ? 'was canceled already' : 'canceled'}\n`);
       return 0;
     }
     say(hasEnded(execution) ? `${id} had ended before: ${stateOf(execution)}` : `${id} is told to end, and has not yet`);
@@ -46,4 +47,9 @@ async function cancel(client: Client, id: string): Promise<number> {
     say(error.message);
     return error.exitCode;
   }
+}
+
+async function endOf(client: Client, id: string): Promise<ShownExecution> {
+  const answer = await client.call('cancelExecution', { params: { id } });
+  return hasEnded(answer) ? answer : waitForEnd(client, id, endsWithinMs);
 }

@@ -151,7 +151,7 @@ export class Command {
     return this;
   }
 
-  addHelpText(_where: 'after', text: string): this {
+  note(text: string): this {
     this.notes.push(text);
     return this;
   }

@@ -1,11 +1,9 @@
 /** The command lines that are not plain, and all help, by commander. It is made of the same declarations. */
-import { Command as Commander, CommanderError, Help, Option as CommanderOption } from 'commander';
+import { Command as Commander, CommanderError, Option as CommanderOption } from 'commander';
+import { nearest } from '../base/nearest.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import type { Command, Option } from './command.ts';
 import { runHelp } from './run-help.ts';
-
-/** Of commander itself. */
-const help = new Help();
 
 /**
  * @param program the whole, or the part of it that was asked for
@@ -18,9 +16,11 @@ export async function readByCommander(program: Command, version: string, words: 
     .exitOverride()
     .showHelpAfterError(false)
     .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, 'prisn: ').replace(/\n\(Did (.*)\)/, '; did $1')),
+      outputError: (text, write) => write(complaint(text, program, words)),
     })
-    .configureHelp({ subcommandTerm: (command) => help.subcommandTerm(command).replace(' [options]', '') });
+    .configureHelp({
+      subcommandTerm: (command) => `${command.name()} ${command.usage().replace(/ ?\[(?:options|command)\] ?/g, '')}`.trimEnd(),
+    });
   fill(root, program);
   if (words.length === 0) {
     root.outputHelp({ error: true });
@@ -33,6 +33,28 @@ export async function readByCommander(program: Command, version: string, words: 
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
     throw error;
   }
+}
+
+/** The command that a line is for, as deep as its first words name one, and those words. */
+function commandOf(
+  command: Command,
+  [word = '', ...rest]: readonly string[],
+  path = 'prisn',
+): { command: Command; path: string } {
+  const below = command.commands.find(({ name }) => name === word);
+  return below ? commandOf(below, rest, `${path} ${word}`) : { command, path };
+}
+
+/** A mistake in prisn's words; what is near an unknown option is told as everywhere else. */
+function complaint(text: string, program: Command, words: readonly string[]): string {
+  const { command, path } = commandOf(program, words);
+  const [, missing] = /missing required argument '(.+)'/.exec(text) ?? [];
+  if (missing !== undefined) return `prisn: ${path} needs <${missing}>; see ${path} --help\n`;
+  const [, unknown] = /unknown option '([^'=]+)/.exec(text) ?? [];
+  if (unknown === undefined) return text.replace(/^error: /, 'prisn: ').replace(/\n\(Did (.*)\)/, '; did $1');
+  const shown = command.options.filter(({ isHidden }) => !isHidden).map(({ long }) => long);
+  const near = nearest(unknown, [...shown, '--help']);
+  return `prisn: ${path} has no option ${unknown}; ${near ? `did you mean ${near}?` : `see ${path} --help`}\n`;
 }
 
 function fill(target: Commander, command: Command): void {

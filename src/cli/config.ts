@@ -22,7 +22,7 @@ export function configCommand(program: Command): void {
     .description('write a setting into config.toml')
     .argument('<name>')
     .argument('<value>')
-    .addHelpText('after', '\nExamples:\n  prisn config set concurrency 8\n  prisn config set timeout 10m')
+    .note('\nExamples:\n  prisn config set concurrency 8\n  prisn config set timeout 10m')
     .action(set);
   config.command('unset').description('take a setting out of config.toml').argument('<name>').action(unset);
 }

@@ -2,10 +2,11 @@
 import { readFileSync, statSync } from 'node:fs';
 import { basename, extname, join, relative, resolve } from 'node:path';
 import { bringsAlong } from '../../runtimes/brings.ts';
-import { runtimes } from '../../runtimes/index.ts';
+import { allRuntimes } from '../../runtimes/index.ts';
 import { PrisnError } from '../base/error.ts';
 import { packFiles, packFolder, type Packing } from '../bundles/pack.ts';
 import { checkName, nameFrom } from '../model/name.ts';
+import { homeDir } from './home.ts';
 
 export interface Source {
   readonly packing: Packing;
@@ -29,7 +30,11 @@ export async function sourceOf(path: string, runtime: string | undefined): Promi
     const packing = await packFolder(absolute);
     return { packing, leftOut: packing.leftOut.map(({ path: left, reason }) => `${left} (${reason})`), notes: [] };
   }
-  const { files, notes } = await bringsAlong(absolute, { env: process.env, cwd: process.cwd() }, runtime);
+  const { files, notes } = await bringsAlong(
+    absolute,
+    { env: process.env, cwd: process.cwd() },
+    { runtime, home: homeDir(process.env) },
+  );
   const packing = await packFiles(files);
   return { packing, entrypoint: relative(packing.root, absolute), leftOut: [], notes };
 }
@@ -56,7 +61,11 @@ const customary = ['main', 'index', 'app', '__main__'];
  * package.json calls main, else the one with a customary name, else the only one that can be run.
  * @throws PrisnError `usage` with the candidates
  */
-export function entrypointOf({ root, files }: Packing, asked: string | undefined, deployed: string | undefined): string {
+export async function entrypointOf(
+  { root, files }: Packing,
+  asked: string | undefined,
+  deployed: string | undefined,
+): Promise<string> {
   const paths = new Set(files.map(({ path }) => path));
   if (asked !== undefined) {
     const path = relative(root, resolve(root, asked));
@@ -69,8 +78,10 @@ export function entrypointOf({ root, files }: Packing, asked: string | undefined
   if (deployed !== undefined && paths.has(deployed)) return deployed;
   const main = packageMain(root, paths);
   if (main !== undefined) return main;
-  const candidates = [...paths].filter((path) => !path.includes('/') && isProgram(path));
-  const named = candidates.filter((path) => customary.includes(basename(path, extname(path))));
+  const { runtimes } = await allRuntimes(homeDir(process.env));
+  const extensions = new Set(runtimes.flatMap((runtime) => runtime.extensions));
+  const candidates = [...paths].filter((path) => !path.includes('/') && isProgram(path, extensions));
+  const named = candidates.filter((path) => customary.includes(basename(path, extname(path)).toLowerCase()));
   const choice = named.length > 0 ? named : candidates;
   if (choice.length === 1) return choice[0] as string;
   const among =
@@ -78,9 +89,9 @@ export function entrypointOf({ root, files }: Packing, asked: string | undefined
   throw new PrisnError('usage', `which file of '${root}' is run? ${among}; say it: --entrypoint ${choice[0] ?? '<path>'}`);
 }
 
-function isProgram(path: string): boolean {
+function isProgram(path: string, extensions: ReadonlySet<string>): boolean {
   const extension = extname(path).toLowerCase();
-  return extension !== '' && !/\.d\.[cm]?ts$/.test(path) && runtimes.some(({ extensions }) => extensions.includes(extension));
+  return extension !== '' && !/\.d\.[cm]?ts$/.test(path) && extensions.has(extension);
 }
 
 /** `main` of package.json, with what Node would try behind it. */

@@ -45,7 +45,7 @@ async function deploy(path: string, options: DeployOptions): Promise<void> {
   await tell(describeSource(source, options.verbose === true));
   if (options.dryRun) {
     const { entrypointOf } = await import('./deploy-source.ts');
-    const entrypoint = source.entrypoint ?? entrypointOf(source.packing, options.entrypoint, undefined);
+    const entrypoint = source.entrypoint ?? (await entrypointOf(source.packing, options.entrypoint, undefined));
     return tell(`${name} would run ${entrypoint}; nothing was sent\n`);
   }
   const client = await open(options);
@@ -106,7 +106,7 @@ async function storing(
 ): Promise<(bundle: string) => Promise<ShownDeployment>> {
   const { entrypointOf } = await import('./deploy-source.ts');
   const deployed = reset ? undefined : before?.entrypoint;
-  const code = { entrypoint: source.entrypoint ?? entrypointOf(source.packing, entrypoint, deployed) };
+  const code = { entrypoint: source.entrypoint ?? (await entrypointOf(source.packing, entrypoint, deployed)) };
   const target = { params: { name }, query: { namespace } };
   if (before && !reset) {
     const change = { ...changedFields(asked, before), ...code };

@@ -2,11 +2,12 @@
 import { type Command, Option } from './command.ts';
 import type { ShownDeployment } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
-import { showsColors } from '../base/terminal.ts';
+import { isTerminal, showsColors } from '../base/terminal.ts';
 import { structured, write } from './output.ts';
 import { open, remoteCommand, type RemoteOptions } from './remote.ts';
 import { type Difference, differences } from './revisions.ts';
 import { revisionNumber } from './rollback.ts';
+import type { FileChange } from './source-diff.ts';
 import { escaped } from './text-width.ts';
 
 interface DiffOptions extends RemoteOptions {
@@ -17,7 +18,7 @@ export function diffCommand(program: Command): void {
   const command = program
     .command('diff')
     .summary('show what differs between two revisions')
-    .description('show what differs between two revisions: of the configuration, and whether the source is another')
+    .description('show what differs between two revisions: of the configuration, and of the files of the source')
     .argument('<deployment>')
     .argument('[from]', 'a revision (default: the one before the present)', revisionNumber)
     .argument('[to]', 'a revision (default: the present one)', revisionNumber)
@@ -31,9 +32,12 @@ export function diffCommand(program: Command): void {
       const before = from === undefined ? items[1] : numbered(items, name, from);
       if (after === undefined || before === undefined)
         throw new PrisnError('not_found', `${name} has one revision only; there is nothing to compare it with`);
-      const found = differences(before, after);
-      const range = { from: before.revision, to: after.revision };
-      await write(options.output ? await structured({ ...range, changes: found }, options.output) : inWords(found, range));
+      const changes = differences(before, after);
+      const { fileChanges } = await import('./source-diff.ts');
+      const isSame = before.source_hash === after.source_hash;
+      const files = isSame ? [] : await fileChanges(client, before.source_hash, after.source_hash);
+      const found = { from: before.revision, to: after.revision, changes, files };
+      await write(options.output ? await structured(found, options.output) : inWords(found));
     },
   );
 }
@@ -47,12 +51,38 @@ function numbered(revisions: readonly ShownDeployment[], name: string, number: n
   );
 }
 
-function inWords(found: readonly Difference[], { from, to }: { from: number; to: number }): string {
-  if (found.length === 0) return `revisions ${from} and ${to} are the same\n`;
-  const color = (code: number, line: string): string => (showsColors(1) ? `\x1b[${code}m${line}\x1b[39m\n` : `${line}\n`);
-  const lines = found.flatMap(({ field, before, after }) => [
-    ...(before === undefined ? [] : [color(31, `- ${field}: ${escaped(before)}`)]),
-    ...(after === undefined ? [] : [color(32, `+ ${field}: ${escaped(after)}`)]),
+interface Found {
+  readonly from: number;
+  readonly to: number;
+  readonly changes: readonly Difference[];
+  readonly files: readonly FileChange[];
+}
+
+function inWords({ from, to, changes, files }: Found): string {
+  if (changes.length === 0) return `revisions ${from} and ${to} are the same\n`;
+  const lines = changes.flatMap(({ field, before, after }) => [
+    ...(before === undefined ? [] : [`- ${field}: ${escaped(before)}`]),
+    ...(after === undefined ? [] : [`+ ${field}: ${escaped(after)}`]),
   ]);
-  return `--- revision ${from}\n+++ revision ${to}\n${lines.join('')}`;
+  const [old, now] = [`revision ${from}`, `revision ${to}`];
+  const all = [`--- ${old}`, `+++ ${now}`, ...lines, ...files.flatMap((file) => ['', ...fileLines(file, old, now)])];
+  return all.map((line) => `${shown(line)}\n`).join('');
+}
+
+/** As patch(1) takes it, where it is a text. */
+function fileLines({ path, change, kind, diff }: FileChange, old: string, now: string): string[] {
+  const name = escaped(path);
+  const lines =
+    kind === undefined ? [] : [`${name} is ${kind === 'file' ? 'a plain file' : `now ${kind === 'link' ? 'a link' : kind}`}`];
+  if (diff === undefined) return [...lines, `${name}: ${change}`];
+  if (diff.length === 0) return change === 'changed' ? lines : [`${name}: ${change}, and empty`];
+  const [from, to] = [change === 'added' ? '/dev/null' : name, change === 'removed' ? '/dev/null' : name];
+  return [...lines, `--- ${from}\t${old}`, `+++ ${to}\t${now}`, ...diff];
+}
+
+/** On a terminal without what would move its cursor, and in colours. */
+function shown(line: string): string {
+  const text = isTerminal(1) ? line.split('\t').map(escaped).join('\t') : line;
+  const color = { '-': 31, '+': 32, '@': 36 }[line.charAt(0)];
+  return color !== undefined && showsColors(1) ? `\x1b[${color}m${text}\x1b[39m` : text;
 }

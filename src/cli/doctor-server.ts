@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../base/error.ts';
 import { type DaemonRecord, readRecord } from '../client/record.ts';
+import { startingServers } from '../client/starting.ts';
 import { acquireLock } from '../store/lock.ts';
 import { openStore } from '../store/store.ts';
 import { localClient } from './local-client.ts';
@@ -13,7 +14,9 @@ import { loadSettings } from './settings.ts';
 
 /** @returns not ok for one that runs and is not ready; one that does not run is no fault */
 export async function checkServer(env: NodeJS.ProcessEnv): Promise<Finding> {
+  const [starting] = startingServers(homeDir(env));
   const record = readRecord(homeDir(env));
+  if (!record && starting) return { ok: true, what: 'state', detail: `process ${starting.pid} is starting` };
   if (!record) return { ok: true, what: 'state', detail: 'does not run; a command that needs it starts it' };
   try {
     const { status, reasons } = await readiness(localClient(record));

@@ -1,11 +1,11 @@
 /** `prisn doctor`: what runs here, what can be limited and isolated here, and how to get the rest. */
 import type { Command } from './command.ts';
 import { describeRuntime } from '../../runtimes/describe.ts';
-import { runtimes } from '../../runtimes/index.ts';
+import { allRuntimes } from '../../runtimes/index.ts';
 import { probeIsolates } from '../../sandbox/isolate/probe.ts';
 import { type LimitSupport, probeLimits } from '../../sandbox/process/limits.ts';
 import { probeTier } from '../../sandbox/process/tier.ts';
-import { cacheDir } from './home.ts';
+import { cacheDir, homeDir } from './home.ts';
 import { versionText } from './version-text.ts';
 
 export interface Finding {
@@ -68,16 +68,18 @@ function isolates(): Finding {
 
 async function interpreters(): Promise<Finding[]> {
   const context = { env: process.env, cwd: process.cwd(), cacheDir: cacheDir(process.env) };
+  const { runtimes, problems } = await allRuntimes(homeDir(process.env));
   const described = await Promise.all(
     runtimes.filter(({ kind }) => kind === 'process').map((runtime) => describeRuntime(runtime, context)),
   );
-  return described
+  const found = described
     .filter(({ file, status }) => file !== undefined || status !== 'ok')
     .map(({ id, status, version, file, hint }) => ({
       ok: status === 'ok',
       what: id,
       detail: status === 'ok' ? `${version ?? ''} ${file ?? ''}`.trim() : (hint ?? status),
     }));
+  return [...found, ...problems.map((detail) => ({ ok: false, what: 'your own', detail }))];
 }
 
 function limits({ memory, cpu, pids, detail }: LimitSupport): Finding[] {

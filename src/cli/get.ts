@@ -29,10 +29,7 @@ export function getCommand(program: Command): void {
     .option('--since <time>', 'executions since then: 5m, 2h, or RFC 3339', sinceOf)
     .option('--deployment <name>', 'executions of this deployment only')
     .option('-l, --selector <key=value>', 'deployments with this label only')
-    .addHelpText(
-      'after',
-      `\nKinds:\n${kinds.map(({ words: [name, ...short] }) => `  ${name} (${short.join(', ')})`).join('\n')}`,
-    );
+    .note(`\nKinds:\n${kinds.map(({ words: [name, ...short] }) => `  ${name} (${short.join(', ')})`).join('\n')}`);
   remoteCommand(command, [
     'prisn get apps -w                              every deployment and its state, live',
     'prisn get executions --status Failed --since 1d',

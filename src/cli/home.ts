@@ -13,6 +13,11 @@ export function cacheDir(env: NodeJS.ProcessEnv): string {
   return join(homeDir(env), 'cache');
 }
 
+/** Absolute path of the folder of what was installed for programs: `src/environments`. */
+export function environmentsDir(env: NodeJS.ProcessEnv): string {
+  return join(homeDir(env), 'environments');
+}
+
 /**
  * `PRISN_HOME`, made when it is missing and closed to everybody else: its socket and its files are as good as a password.
  * @returns its absolute path

@@ -35,6 +35,7 @@ const commands: Readonly<Record<string, { readonly group: string; readonly load:
   backup: { group: 'The server:', load: async () => (await import('./backup.ts')).backupCommand },
   restore: { group: 'The server:', load: async () => (await import('./backup.ts')).restoreCommand },
   runtime: { group: 'This machine:', load: async () => (await import('./runtime.ts')).runtimeCommand },
+  cache: { group: 'This machine:', load: async () => (await import('./cache.ts')).cacheCommand },
   doctor: { group: 'This machine:', load: async () => (await import('./doctor.ts')).doctorCommand },
   version: { group: 'This machine:', load: async () => (await import('./version.ts')).versionCommand },
 };
@@ -44,9 +45,9 @@ const commands: Readonly<Record<string, { readonly group: string; readonly load:
  * @returns the exit code
  */
 export async function cli(words: readonly string[]): Promise<number> {
+  if (words[0] === 'help' && words.length > 1) return cli([...words.slice(1), '--help']);
   const [word = ''] = words;
   refuseUnknown(word);
-  if (word === 'help') refuseUnknown(words[1] ?? '');
   if (words.length < 2) {
     if (['--version', '-V'].includes(word)) return shown(`${versionText()}\n`);
     const help = ['', '--help', '-h', 'help'].includes(word) && builtHelp();
@@ -76,7 +77,7 @@ async function declared(word: string, exit: (code: number) => void): Promise<Com
   program
     .description('Runs your code: a script once, a job on a trigger. One command, no containers.')
     .usage('<command> [options]')
-    .addHelpText('after', examples);
+    .note(examples);
   // Its own parser has taken every `prisn run` before; here it stands in the list and answers `prisn help run`.
   program.command('run').description('run a file once, now').group = 'Run:';
   for (const { group, load } of Object.values(commands)) {

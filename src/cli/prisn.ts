@@ -6,6 +6,7 @@ import { messageOf, PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import { heldRun } from './held-run.ts';
 import { say } from './say.ts';
+import { checkWords } from './utf8.ts';
 
 async function main(words: readonly string[]): Promise<number> {
   if (process.platform !== 'linux' && process.platform !== 'darwin') {
@@ -14,6 +15,7 @@ async function main(words: readonly string[]): Promise<number> {
       `runs on Linux (glibc) and macOS, and this is ${process.platform}; on Windows use it in WSL`,
     );
   }
+  checkWords(words);
   if (words[0] === 'run' || words[0] === heldRun) {
     const { run } = await import('./run.ts');
     return run(words.slice(1), words[0] === heldRun);

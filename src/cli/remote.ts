@@ -19,7 +19,7 @@ export function remoteCommand(command: Command, examples: readonly string[]): Co
 export function serverWideCommand(command: Command, examples: readonly string[]): Command {
   return command
     .addOption(new Option('--server <address>', 'the server to talk to; without one, that of PRISN_SERVER, or a local one'))
-    .addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}\n`).join('')}`.trimEnd());
+    .note(`\nExamples:\n${examples.map((line) => `  ${line}\n`).join('')}`.trimEnd());
 }
 
 export async function open(options: RemoteOptions): Promise<Client> {

@@ -3,17 +3,21 @@ import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { bringsAlong } from '../../runtimes/brings.ts';
 import type { ProgramSource } from '../../runtimes/command.ts';
+import { readHead } from '../../runtimes/head.ts';
+import { detect } from '../../runtimes/index.ts';
 import type { ExecutionFields } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
 import { isTerminal } from '../base/terminal.ts';
 import { packFiles, packStream } from '../bundles/pack.ts';
 import type { Client } from '../client/client.ts';
-import { detectRuntime } from '../foreground.ts';
+import { nameOfLanguage } from '../foreground.ts';
 import { checkName } from '../model/name.ts';
 import type { Limits } from '../model/task.ts';
 import { connect } from './connect.ts';
+import { homeDir } from './home.ts';
 import { last, type RunArguments } from './run-options.ts';
 import { say } from './say.ts';
+import { textOf } from './utf8.ts';
 
 export interface DetachedRun {
   readonly program: ProgramSource;
@@ -52,20 +56,23 @@ type SourceFields = Pick<ExecutionFields, 'source' | 'bundle' | 'entrypoint' | '
 async function sourceOf(parsed: RunArguments, program: ProgramSource): Promise<(client: Client) => Promise<SourceFields>> {
   const place = { env: process.env as Record<string, string>, cwd: process.cwd() };
   const asked = last(parsed, '--runtime');
-  const { runtime } = detectRuntime({ program, runtime: asked, ...place });
   if (!('file' in program)) {
-    const source = 'code' in program ? program.code : readFileSync(0, 'utf8');
-    return async () => ({ source, runtime: runtime.id });
+    const runtime = nameOfLanguage(program, asked);
+    const source = 'code' in program ? program.code : textOf(readFileSync(0), 'standard input');
+    return async () => ({ source, runtime });
   }
   const file = resolve(program.file);
-  const { files, notes } = await bringsAlong(file, place, asked);
+  // A refusal names the file as it was typed.
+  const head = readHead(program.file);
+  if (asked === undefined) await detect(program.file, head, place, { home: homeDir(process.env) });
+  const { files, notes } = await bringsAlong(file, place, { runtime: asked, home: homeDir(process.env) });
   const packing = await packFiles(files);
   for (const note of notes) say(note);
   if (parsed.options.has('--verbose')) say(`goes up: ${packing.files.map(({ path }) => path).join(', ')}`);
   return async (client) => {
     const { id } = await client.call('uploadBundle', { upload: packStream(packing) });
     const entrypoint = relative(packing.root, file);
-    return { bundle: id, entrypoint, ...(asked !== undefined && { runtime: runtime.id }) };
+    return { bundle: id, entrypoint, ...(asked !== undefined && { runtime: asked }) };
   };
 }
 

@@ -44,6 +44,15 @@ export const runOptions = [
   { long: '--memory', value: '<size>', help: 'end it when it and its children use more, such as 256mb (exit code 137)' },
   { long: '--cpu', value: '<cores>', help: 'let it use this many cores at most, such as 0.5' },
   { long: '--pids', value: '<n>', help: 'let it have this many processes and threads at most' },
+  {
+    long: '--with',
+    value: '<requirement>',
+    repeatable: true,
+    help: 'install this for a Python program too, such as requests==2.32 (repeatable)',
+  },
+  { long: '--python', value: '<version>', help: 'run it with this Python, such as 3.12' },
+  { long: '--frozen', help: 'install only what is locked: hashes, uv.lock, package-lock.json' },
+  { long: '--no-deps', help: 'install nothing that it needs' },
   { long: '--exec', value: '<code>', help: 'run this code instead of a file (needs --runtime)' },
   {
     long: '--input',

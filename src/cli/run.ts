@@ -6,15 +6,18 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ProgramSource } from '../../runtimes/command.ts';
 import { PrisnError } from '../base/error.ts';
+import { isTerminal } from '../base/terminal.ts';
 import { parseCores, parseDuration, parseMemory } from '../base/units.ts';
+import type { Wishes } from '../dependencies.ts';
 import { runInForeground } from '../foreground.ts';
 import type { Inherited, Limits } from '../model/task.ts';
 import { checkInput, envFile, variables } from './assignments.ts';
 import { heldRun } from './held-run.ts';
-import { cacheDir } from './home.ts';
+import { cacheDir, homeDir } from './home.ts';
 import { wantsDaemon, warmRunner } from './warm.ts';
 import { last, parseRunArguments, type RunArguments, runOptions } from './run-options.ts';
 import { say } from './say.ts';
+import { changedVariables } from './utf8.ts';
 
 /**
  * @param words what follows `run`
@@ -32,13 +35,17 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
     say(`${parsed.misplaced} stands after the file, so it goes to the program; prisn's own options stand before the file`);
   const asked = { limits: limits(parsed), input: checkInput(last(parsed, '--input')), program: programOf(parsed) };
   if (parsed.options.has('--detach')) {
+    refuseWishes(parsed);
     const { runDetached } = await import('./run-detached.ts');
     return runDetached(parsed, { ...asked, env: given(parsed) });
   }
   refuseUndetached(parsed);
   const explain = parsed.options.has('--verbose') ? say : () => {};
   if (explain === say && !limitsHeld) say((await import('./launcher-note.ts')).launcherNote(declined, process.env));
-  const env = { ...callers(process.env), ...given(parsed) };
+  const own = callers(process.env);
+  for (const name of limitsHeld ? [] : changedVariables(own))
+    say(`the variable ${name} is not valid UTF-8; the program gets it with U+FFFD where it is not`);
+  const env = { ...own, ...given(parsed) };
   const cwd = directory(last(parsed, '--workdir'));
   let wasCold = false;
   const outcome = await runInForeground({
@@ -50,17 +57,31 @@ export async function run(words: readonly string[], limitsHeld = false): Promise
     limitsHeld,
     inherited: inherited(process.env),
     cacheDir: cacheDir(process.env),
+    home: homeDir(process.env),
+    wishes: wishes(parsed),
+    provide: async (request) => (await import('./provide.ts')).provide(request, explain === say),
     again: (nodeFlags) => [process.execPath, ...nodeFlags, '--', process.argv[1] as string, heldRun, ...words],
     warm: limitsHeld ? undefined : warmRunner(process.env, explain),
     cold: () => {
       wasCold = !limitsHeld;
     },
+    advises: () => isTerminal(2),
     explain,
   });
   if (outcome.message !== undefined) say(outcome.message);
   if (outcome.signal === 'SIGINT') dieOfInterrupt();
   if (wasCold && wantsDaemon(process.env)) await (await import('./auto-start.ts')).startForNextTime(process.env);
   return outcome.exitCode;
+}
+
+/** The files that go up say what a detached run needs. */
+function refuseWishes({ options }: RunArguments): void {
+  const found = (['--with', '--python', '--frozen', '--no-deps'] as const).find((name) => options.has(name));
+  if (found === undefined) return;
+  throw new PrisnError(
+    'usage',
+    `${found} is not for --detach: write what it needs into the program (# /// script) or requirements.txt beside it`,
+  );
 }
 
 function refuseUndetached({ options }: RunArguments): void {
@@ -90,6 +111,16 @@ function programOf({ options, file }: RunArguments): ProgramSource {
   if (file === '-') return { stdin: true };
   // From another directory the name as it was typed would mean another file.
   return { file: options.has('--workdir') ? resolve(file) : file };
+}
+
+function wishes(parsed: RunArguments): Wishes {
+  const { options } = parsed;
+  return {
+    none: options.has('--no-deps'),
+    added: options.get('--with') ?? [],
+    python: last(parsed, '--python'),
+    frozen: options.has('--frozen'),
+  };
 }
 
 function limits(parsed: RunArguments): Limits {

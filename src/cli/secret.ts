@@ -66,8 +66,7 @@ function writing(command: Command, description: string, examples: readonly strin
     .option('--from-file <file>', 'the content of a file')
     .option('--data <key=value>', 'one of several values (repeatable)', repeatable)
     .addOption(resultOutput())
-    .addHelpText(
-      'after',
+    .note(
       '\nOf a file or standard input with a single line, the newline at its end is no part\nof the value; several lines are kept as they are.',
     );
   return remoteCommand(command, examples);

@@ -14,6 +14,7 @@ import { type ErrorCode, PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import { isRunning, type ProcessId } from '../base/process-id.ts';
 import { type DaemonRecord, readRecord, type StartMode, storedRecord } from '../client/record.ts';
+import { announceStart } from '../client/starting.ts';
 import { settingNames, variableOf } from '../model/settings.ts';
 import { readableLine } from './log-lines.ts';
 import { programPath } from './program.ts';
@@ -105,6 +106,7 @@ function launch({ home, mode, flags, env }: ServerStart): ChildProcess {
   closeSync(log);
   child.on('error', () => undefined);
   child.unref();
+  if (child.pid !== undefined) announceStart(home, child.pid);
   return child;
 }
 

@@ -9,6 +9,7 @@ import { constants } from 'node:os';
 import { errnoOf, messageOf } from '../base/error.ts';
 import { exitCodes, exitCodeOfSignal } from '../base/exit-codes.ts';
 import type { StartMode } from '../client/record.ts';
+import { announceStart } from '../client/starting.ts';
 import type { Daemon } from '../daemon/daemon.ts';
 import { openHome } from './home.ts';
 import { programPath } from './program.ts';
@@ -24,6 +25,17 @@ const flushMs = 1000;
 export async function runServer(flags: Flags, mode: StartMode): Promise<number> {
   const { env } = process;
   const home = openHome(env);
+  const arrive = announceStart(home, process.pid);
+  try {
+    return await serve(home, flags, mode, arrive);
+  } finally {
+    arrive();
+  }
+}
+
+/** @param arrive once it is ready */
+async function serve(home: string, flags: Flags, mode: StartMode, arrive: () => void): Promise<number> {
+  const { env } = process;
   const { settings } = await loadSettings(home, flags, env);
   const masterKey = env['PRISN_MASTER_KEY'];
   delete env['PRISN_MASTER_KEY'];
@@ -33,6 +45,7 @@ export async function runServer(flags: Flags, mode: StartMode): Promise<number> 
   const options = { home, version: versionText(), install: programPath(), mode, flags: wordsOf(flags), env, masterKey, log };
   try {
     const daemon = await startDaemon(settings, options);
+    arrive();
     life.begin(daemon);
     const end = await daemon.stopped;
     return end === 'failed' ? exitCodes.failure : life.exitCode;

@@ -7,10 +7,12 @@
 import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import { isTerminal } from '../base/terminal.ts';
+import type { ProcessId } from '../base/process-id.ts';
 import { formatDuration } from '../base/units.ts';
 import type { Client } from '../client/client.ts';
 import { isNobodyThere } from '../client/errors.ts';
 import { type DaemonRecord, readRecord } from '../client/record.ts';
+import { startingServers } from '../client/starting.ts';
 import { localClient } from './local-client.ts';
 import { homeDir } from './home.ts';
 import { write } from './output.ts';
@@ -22,6 +24,8 @@ const askMs = 2000;
 /** Beyond the drain: to end the rest, and to write it down. */
 const endingMs = 15_000;
 const killMs = 5000;
+/** As long as a start may take, and the end after it. */
+const startingMs = 45_000;
 /** Where the settings cannot be read: its default. */
 const usualDrainMs = 30_000;
 
@@ -46,17 +50,37 @@ async function isStopping(record: DaemonRecord): Promise<boolean> {
 /** `prisn server stop`. @param now ends what runs at once @returns the exit code */
 export async function stopServer(now: boolean): Promise<number> {
   const home = homeDir(process.env);
+  // In this order: one that becomes ready in between is in either.
+  const starting = startingServers(home);
   const record = readRecord(home);
-  if (!record) {
-    say(`no server runs in ${home}`);
-    return 0;
-  }
+  if (!record) return stopStarting(starting, home, now);
   if (!(now ? await endNow(record) : await endInOrder(record, home))) return exitCodes.failure;
   await write(`prisn ${record.version} stopped\n`);
   return 0;
 }
 
-async function endNow(record: DaemonRecord): Promise<boolean> {
+/** Those that are on their way end once they have arrived, and at a second signal at once. @returns the exit code */
+async function stopStarting(servers: readonly ProcessId[], home: string, now: boolean): Promise<number> {
+  if (servers.length === 0) {
+    say(`no server runs in ${home}`);
+    return 0;
+  }
+  const haveEnded = await Promise.all(servers.map((server) => (now ? endNow(server) : endBeforeItServes(server))));
+  if (haveEnded.includes(false)) return exitCodes.failure;
+  await write('a server that was starting was stopped\n');
+  return 0;
+}
+
+async function endBeforeItServes(server: ProcessId): Promise<boolean> {
+  signalServer(server);
+  if (await waitUntilGone(server, startingMs)) return true;
+  say(
+    `process ${server.pid} starts and was asked to stop, and has not within ${formatDuration(startingMs)}; prisn server stop --now kills it`,
+  );
+  return false;
+}
+
+async function endNow(record: ProcessId): Promise<boolean> {
   signalServer(record);
   // The second one has to arrive as one of its own.
   await waitUntilGone(record, 200);

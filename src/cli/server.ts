@@ -5,6 +5,7 @@ import { exitCodes } from '../base/exit-codes.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Client } from '../client/client.ts';
 import { type DaemonRecord, readRecord, type StartMode } from '../client/record.ts';
+import { startingServers } from '../client/starting.ts';
 import { flagOf, type SettingName, settingNames, settings } from '../model/settings.ts';
 import { localClient } from './local-client.ts';
 import { homeDir, openHome } from './home.ts';
@@ -23,7 +24,7 @@ export function serverCommand(program: Command, exit: Exit): void {
     .addOption(new Option('--mode <mode>').choices(['auto', 'background', 'foreground']).default('foreground').hideHelp())
     .argument('[command]')
     .usage('[command] [options]')
-    .addHelpText('after', examples)
+    .note(examples)
     .action(async (word: string | undefined, options: Options) => {
       if (word !== undefined) throw noCommand(word, server);
       exit(await run(options));
@@ -94,18 +95,26 @@ async function run(options: Options): Promise<number> {
 async function start(flags: Flags): Promise<number> {
   const home = openHome(process.env);
   const running = readRecord(home);
+  if (running && Object.keys(flags).length > 0) return refuseFlags(running);
   if (running) {
     show(running, 'runs already');
-    if (Object.keys(flags).length === 0) return 0;
-    say('it keeps the settings that it has; to give it others: prisn server stop, then start it again');
-    return exitCodes.conflict;
+    return 0;
   }
   const { startServer } = await import('./server-process.ts');
-  const record = await startServer({ home, mode: 'background', flags: wordsOf(flags), env: process.env });
+  const words = wordsOf(flags);
+  const record = await startServer({ home, mode: 'background', flags: words, env: process.env });
+  // Another command may have started one meanwhile.
+  if (words.length > 0 && record.flags.join('\0') !== words.join('\0')) return refuseFlags(record);
   show(record, 'runs');
   const { reasons } = await readiness(localClient(record));
   for (const reason of reasons) say(reason);
   return reasons.length === 0 ? 0 : exitCodes.failure;
+}
+
+function refuseFlags(running: DaemonRecord): number {
+  show(running, 'runs already');
+  say('it keeps the settings that it has; to give it others: prisn server stop, then start it again');
+  return exitCodes.conflict;
 }
 
 function show(record: DaemonRecord, what: string): void {
@@ -121,17 +130,19 @@ function rowsOf({ address, note, socket, pid }: DaemonRecord): string[][] {
 }
 
 async function status(format: PlainFormat): Promise<number> {
-  const record = readRecord(homeDir(process.env));
-  const described = record && (await describe(record));
-  const shown = record ? { running: true, ...described } : { running: false };
+  const home = homeDir(process.env);
+  const [starting] = startingServers(home);
+  const record = readRecord(home);
+  const described = record ? await describe(record) : starting && { status: 'starting', pid: starting.pid };
+  const shown = { running: described !== undefined, ...described };
   if (format !== 'table') await write(await structured(shown, format));
-  else if (!record) await write(`no server runs in ${homeDir(process.env)}; prisn server start starts one\n`);
+  else if (!described) await write(`no server runs in ${home}; prisn server start starts one\n`);
   else await write(tableText(Object.entries(shown).map(([name, value]) => [name, cell(value)])));
   if (!described) return exitCodes.absent;
-  return described['status'] === undefined ? exitCodes.unreachable : 0;
+  return record && described.status !== undefined ? 0 : exitCodes.unreachable;
 }
 
-async function describe(record: DaemonRecord): Promise<Record<string, unknown>> {
+async function describe(record: DaemonRecord): Promise<{ readonly status?: string } & Record<string, unknown>> {
   const answer = await stateOf(localClient(record));
   const reasons = answer?.reasons ?? [`process ${record.pid} does not answer; prisn server stop --now ends it`];
   const { pid, version, address, note, socket, data_dir, mode, started_at, install } = record;

@@ -1,6 +1,6 @@
 /** `prisn trigger`: runs a deployment, in the background or with its output here. */
 import { type Command, Option } from './command.ts';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import type { Input } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
 import { parseDuration } from '../base/units.ts';
@@ -9,6 +9,7 @@ import { checkInput, variables } from './assignments.ts';
 import { failureCode } from './execution-end.ts';
 import { printResult, resultOutput, type ResultFormat } from './output.ts';
 import { checkDeploymentName, open, remoteCommand, type RemoteOptions, repeatable, sameTarget } from './remote.ts';
+import { textOf } from './utf8.ts';
 import { executionView } from './views.ts';
 
 interface TriggerOptions extends RemoteOptions {
@@ -94,7 +95,7 @@ async function bodyOf(name: string, options: TriggerOptions): Promise<ExecutionB
     ...(Object.keys(env).length > 0 && { env }),
     ...(arg !== undefined && { args: [...arg] }),
     ...(timeout !== undefined && { timeout }),
-    ...(options.stdin && { stdin: await text(process.stdin) }),
+    ...(options.stdin && { stdin: textOf(await buffer(process.stdin), '--stdin: standard input') }),
   };
 }
 

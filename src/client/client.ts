@@ -5,8 +5,9 @@
  * `schemas.ts` alone, and checked by the server. Requests go over a unix socket or TCP (`transport.ts`); nothing else is loaded, since every command of the CLI starts with this file. An answer that says that the operation
  * failed becomes a `PrisnError` with the server's code; no answer becomes `unreachable`.
  *
- * An answer has to begin within 30 s, but for calls that wait for an execution, which may take an hour, and uploads: whoever
- * has a deadline there hands in a signal.
+ * An answer has to begin within 30 s, but for calls that wait for an execution, which may take an hour, and uploads. These, and
+ * logs that are followed, go on for as long as the server answers other questions (`liveness.ts`); whoever has a deadline hands
+ * in a signal.
  */
 import type { Readable } from 'node:stream';
 import { routes, type OperationName } from '../api/contract/routes.ts';
@@ -14,6 +15,7 @@ import type { Input, Output } from '../api/contract/schemas.ts';
 import { PrisnError } from '../base/error.ts';
 import { type Address, formatAddress } from './address.ts';
 import { brokenAnswer, errorOf, isNobodyThere, unreachable } from './errors.ts';
+import { type Watch, watchServer } from './liveness.ts';
 import type { Answer } from './local-request.ts';
 import { type Request, Transport } from './transport.ts';
 
@@ -99,11 +101,17 @@ export class Client {
 
   /** As `call`, for those who want to know the HTTP status as well: 201 where 200 would mean that it was there already. */
   async exchange<Name extends OperationName>(name: Name, ...args: CallArguments<Name>): Promise<Reply<Output<Name>>> {
-    const [input, signal] = args as [AnyInput?, AbortSignal?];
-    const reply = await this.#request(name, input ?? {}, signal);
-    const text = await this.#textOf(reply, signal);
-    const body = text === '' ? undefined : this.#parse(text);
-    return { status: reply.statusCode ?? 0, body: body as Output<Name> };
+    const [input = {}, given] = args as [AnyInput?, AbortSignal?];
+    const watch = this.#watch(input, given);
+    const signal = watch?.signal ?? given;
+    try {
+      const reply = await this.#request(name, input, signal);
+      const text = await this.#textOf(reply, signal);
+      const body = text === '' ? undefined : this.#parse(text);
+      return { status: reply.statusCode ?? 0, body: body as Output<Name> };
+    } finally {
+      watch?.end();
+    }
   }
 
   /**
@@ -111,14 +119,18 @@ export class Client {
    * @throws as `call`, also while it is read
    */
   async *stream<Name extends OperationName>(name: Name, ...args: CallArguments<Name>): AsyncGenerator<Buffer> {
-    const [input, signal] = args as [AnyInput?, AbortSignal?];
-    const reply = await this.#request(name, input ?? {}, signal);
+    const [input = {}, given] = args as [AnyInput?, AbortSignal?];
+    const watch = this.#watch(input, given);
+    const signal = watch?.signal ?? given;
+    let reply: Answer | undefined;
     try {
+      reply = await this.#request(name, input, signal);
       for await (const chunk of reply) yield chunk as Buffer;
     } catch (error) {
       throw this.#failure(error, signal);
     } finally {
-      reply.destroy();
+      watch?.end();
+      reply?.destroy();
     }
   }
 
@@ -133,6 +145,10 @@ export class Client {
     this.#transport.close();
   }
 
+  #watch(input: AnyInput, signal: AbortSignal | undefined): Watch | undefined {
+    return answersLate(input) || input.query?.['follow'] === true ? watchServer(() => this.page('/ready'), signal) : undefined;
+  }
+
   async #request(name: OperationName, input: AnyInput, signal?: AbortSignal): Promise<Answer> {
     const { method, path } = routes[name];
     const body = input.upload ?? (input.body === undefined ? undefined : Buffer.from(bodyText(input.body, input.texts)));
@@ -142,8 +158,7 @@ export class Client {
       ...input.headers,
     };
     const target = fillPath(path, input.params ?? {}) + queryText(input.query ?? {});
-    const waits = input.query?.['wait'] !== undefined || input.query?.['follow'] === true || input.upload !== undefined;
-    const reply = await this.#send({ method, path: target, headers, ...(!waits && { answerMs }) }, body, signal);
+    const reply = await this.#send({ method, path: target, headers, ...(!answersLate(input) && { answerMs }) }, body, signal);
     const status = reply.statusCode ?? 0;
     if (status >= 200 && status < 300) return reply;
     throw errorOf(
@@ -196,6 +211,11 @@ export class Client {
       this.#advice,
     );
   }
+}
+
+/** The answer comes when something else has come to its end. */
+function answersLate({ query, upload }: AnyInput): boolean {
+  return query?.['wait'] !== undefined || upload !== undefined;
 }
 
 function bodyText(body: unknown, texts: Readonly<Record<string, string>> = {}): string {

@@ -20,7 +20,6 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import * as tar from 'tar-stream';
 import { errnoOf } from '../base/error.ts';
-import { packStream } from '../bundles/pack.ts';
 import type { BundleStore } from '../bundles/store.ts';
 import type { Store } from '../store/store.ts';
 import type { Folders } from './folders.ts';
@@ -83,11 +82,7 @@ async function fill(archive: tar.Pack, { store, bundles, folders, head, withKey 
 /** @returns false when it is not needed any more, and gone */
 async function packBundle(bundles: BundleStore, id: string, target: string): Promise<boolean> {
   if (!bundles.has(id)) return false;
-  const root = bundles.open(id);
-  const files: { path: string; bytes: number; target?: string }[] = [];
-  for await (const { path, stats, kind, target: to } of walk(root))
-    if (kind !== 'folder') files.push({ path, bytes: stats.size, ...(to !== undefined && { target: to }) });
-  await pipeline(packStream({ root, files, leftOut: [], bytes: 0 }), createWriteStream(target));
+  await pipeline(await bundles.archive(id), createWriteStream(target));
   return true;
 }
 

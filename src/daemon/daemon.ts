@@ -24,6 +24,7 @@ import { processId } from '../base/process-id.ts';
 import { type DaemonRecord, readRecord, removeRecord, type StartMode, writeRecord } from '../client/record.ts';
 import { foregroundHostBytes, ForegroundRuns } from '../engine/foreground-runs.ts';
 import type { Log } from '../engine/log.ts';
+import { Environments } from '../environments/environments.ts';
 import { Metrics } from '../metrics/metrics.ts';
 import { Launches } from '../launch.ts';
 import { foregroundDomain, holderEnvironment } from '../model/foreground-run.ts';
@@ -193,7 +194,12 @@ class LocalDaemon implements Daemon {
 
   #openRuns(pool: IsolatePool, forks: ForkServers): ForegroundRuns {
     const { env, home, install } = this.#options;
-    const launches = new Launches({ install, cacheDir: join(home, 'cache'), tickets: forks });
+    const launches = new Launches({
+      install,
+      cacheDir: join(home, 'cache'),
+      environmentsDir: join(home, 'environments'),
+      tickets: forks,
+    });
     return new ForegroundRuns(pool, { env: holderEnvironment(env), launch: (request) => launches.way(request) });
   }
 
@@ -209,15 +215,23 @@ class LocalDaemon implements Daemon {
 
   async #open(folders: Folders, pool: IsolatePool, forks: ForkServers, metrics: Metrics): Promise<Holdings> {
     const { home, env, masterKey, log, version } = this.#options;
+    const environments = new Environments({
+      root: join(home, 'environments'),
+      buildTimeoutMs: this.#settings.build_timeout,
+      maxBytes: this.#settings.environments_size,
+    });
+    this.#cleanUps.push('ending installers', () => environments.close());
     const workloads = createWorkloads({
       pool,
       forks,
+      environments,
       cacheDir: join(home, 'cache'),
+      home,
       env,
       log: (fields, message) => log.debug(fields, message),
     });
     const api = (): string | undefined => (this.#record?.address ? `http://${this.#record.address}` : undefined);
-    const parts = { folders, settings: this.#settings, masterKey, nodeId: hostname(), api, workloads, metrics, log };
+    const parts = { home, folders, settings: this.#settings, masterKey, nodeId: hostname(), api, workloads, metrics, log };
     const holdings = await Holdings.open(parts, version, () => this.#fail('what was restored cannot be opened'));
     this.#cleanUps.push('closing what is stored', () => holdings.close());
     this.#holdings = holdings;

@@ -1,4 +1,5 @@
 /** What stands on the data directory: opened together, and closed and opened anew when a restore replaces it. */
+import { findRuntime } from '../../runtimes/index.ts';
 import { sourceFileName } from '../../runtimes/source-file.ts';
 import { build, CleanUps } from '../base/lifecycle.ts';
 import { packSource } from '../bundles/source.ts';
@@ -22,6 +23,8 @@ import type { Folders } from './folders.ts';
 import { swapRestored } from './restore.ts';
 
 export interface EngineParts {
+  /** Absolute path of `PRISN_HOME`. */
+  readonly home: string;
   readonly folders: Folders;
   readonly settings: Settings;
   /** What `PRISN_MASTER_KEY` said. */
@@ -54,7 +57,7 @@ export interface Engine {
 export function openEngine(parts: EngineParts): Promise<Engine> {
   const cleanUps = new CleanUps((problem) => parts.log.error({}, problem));
   return build(cleanUps, async () => {
-    const { folders, settings, workloads, metrics, log, masterKey } = parts;
+    const { home, folders, settings, workloads, metrics, log, masterKey } = parts;
     if (await swapRestored(folders)) log.info({}, 'a backup was put in the place of what was stored');
     const keyring = await Keyring.open(folders.key, masterKey);
     const store = await openStore({ directory: folders.store, sync: settings.sync === 'on' });
@@ -92,7 +95,7 @@ export function openEngine(parts: EngineParts): Promise<Engine> {
       secrets,
       workloads,
       executor,
-      packSource: (source, runtime) => packProgram(bundles, source, runtime),
+      packSource: (source, runtime) => packProgram(bundles, source, runtime, home),
       workDir: folders.work,
       dataDir: folders.data,
     });
@@ -130,8 +133,9 @@ async function packProgram(
   bundles: BundleStore,
   source: string,
   runtime: string,
+  home: string,
 ): Promise<{ bundle: string; entrypoint: string }> {
-  const entrypoint = sourceFileName(runtime);
+  const entrypoint = sourceFileName(await findRuntime(runtime, home));
   return { bundle: await packSource(bundles, source, entrypoint), entrypoint };
 }
 

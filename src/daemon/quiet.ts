@@ -8,10 +8,10 @@ export interface QuietOptions {
   readonly requests: () => number;
 }
 
-const lookMs = 5000;
+const lookMs = 2000;
 
 /**
- * Memory is given back once, 5 to 10 s after the last that was to be done: at the first look that finds nothing busy and no
+ * Memory is given back once, 2 to 4 s after the last that was to be done: at the first look that finds nothing busy and no
  * request since the look before, which found nothing busy either.
  * @returns what ends the watch
  */

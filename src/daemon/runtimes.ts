@@ -1,10 +1,11 @@
 /** The runtimes of this machine, as the API shows them. */
 import { describeRuntime } from '../../runtimes/describe.ts';
-import { runtimes } from '../../runtimes/index.ts';
+import { allRuntimes } from '../../runtimes/index.ts';
 import type { ShownRuntime } from '../api/parts.ts';
 
-export function shownRuntimes(home: string, env: NodeJS.ProcessEnv): Promise<ShownRuntime[]> {
+export async function shownRuntimes(home: string, env: NodeJS.ProcessEnv): Promise<ShownRuntime[]> {
   const context = { env, cwd: '/', cacheDir: `${home}/cache` };
+  const { runtimes } = await allRuntimes(home);
   return Promise.all(
     runtimes.map(async (runtime) => {
       const { id, name, kind, extensions, status, version, file, hint } = await describeRuntime(runtime, context);

@@ -62,7 +62,7 @@ export async function resolveCode({ bundles, workloads }: CodeParts, place: Code
   const folder = bundles.open(bundle);
   const found = await stat(join(folder, entrypoint)).catch(() => undefined);
   if (!found?.isFile()) throw await noSuchFile(folder, entrypoint);
-  return workloads.resolve({ folder, entrypoint, ...(chosen_runtime !== undefined && { runtime: chosen_runtime }) });
+  return workloads.resolve({ folder, entrypoint, ...(chosen_runtime !== undefined && { runtime: chosen_runtime }) }, true);
 }
 
 /** `./a/b.py` as `a/b.py`. What leads out of the bundle is refused: links in it do not, but `..` behind one might. */

@@ -125,14 +125,14 @@ function checkLabel(key: string, value: string): void {
 /** What later versions will do. */
 function refuseUnsupported(fields: DeploymentChanges, type: DeploymentType): void {
   if (fields.resources?.disk_mb !== undefined)
-    throw new PrisnError('unsupported', 'resources.disk_mb: the size of a directory cannot be limited here; leave it out');
+    throw new PrisnError('usage', 'resources.disk_mb: the size of a directory cannot be limited here; leave it out');
   const ofServices = ['port', 'replicas', 'health_check', 'expose'] as const;
   const ofSchedules = ['schedule', 'timezone', 'overlap', 'missed'] as const;
   const field =
     [...ofServices, ...ofSchedules].find((name) => fields[name] !== undefined) ?? (type === 'job' ? undefined : 'type');
   if (field !== undefined)
     throw new PrisnError(
-      'unsupported',
+      'usage',
       `${field}: services and schedules are not part of this version of prisn, only jobs; without ${field} it is a job, which runs when it is triggered`,
     );
 }

@@ -179,14 +179,28 @@ export class DeploymentUseCases {
   async #createAs(namespace: string, name: string, fields: DeploymentFields, change: Change): Promise<Deployment> {
     const spec = await this.#checked(namespace, configurationOf(fields), await placeOf(this.#parts, fields));
     const now = new Date().toISOString();
-    return change.write({ ...spec, id: newId('dep'), name, namespace, revision: 1, created_at: now, updated_at: now });
+    const identity = { id: newId('dep'), name, namespace, revision: 1, created_at: now, updated_at: now };
+    return this.#write({ ...spec, ...identity }, change);
   }
 
   async #revise(present: Deployment, spec: DeploymentSpec, change: Change): Promise<Written> {
     if (sameSpec(present, spec)) return { deployment: present, changed: false };
     const { id, name, namespace, revision, created_at } = present;
     const identity = { id, name, namespace, revision: revision + 1, created_at, updated_at: new Date().toISOString() };
-    return { deployment: await change.write({ ...spec, ...identity }), changed: true };
+    return { deployment: await this.#write({ ...spec, ...identity }, change), changed: true };
+  }
+
+  async #write(deployment: Deployment, change: Change): Promise<Deployment> {
+    const written = await change.write(deployment);
+    const { bundle, entrypoint, chosen_runtime: runtime, env, secrets } = written;
+    const { bundles, workloads } = this.#parts;
+    const program = { folder: bundles.open(bundle), entrypoint, ...(runtime !== undefined && { runtime }) };
+    workloads.prepareAhead(
+      program,
+      env,
+      secrets.map((secret) => secret.env),
+    );
+    return written;
   }
 
   async #checked(namespace: string, configuration: Configuration, place: CodePlace): Promise<DeploymentSpec> {
@@ -195,7 +209,7 @@ export class DeploymentUseCases {
     checkLimits(resolved, configuration.resources ?? {});
     if (configuration.reuse && resolved.kind === 'process')
       throw new PrisnError(
-        'unsupported',
+        'usage',
         `reuse: only a program in an isolate keeps its context, and this one would run in ${resolved.runtime} (${resolved.why}); ` +
           'deploy it without reuse: a process starts anew for each execution',
       );

@@ -41,6 +41,7 @@ export function causedBy(outcome: Outcome, cause: StopCause | undefined): Outcom
 /** An attempt that could not begin: for what was asked, or for something here that fails. */
 export function failedToBegin(error: unknown): Outcome {
   const isAsked = error instanceof PrisnError && errorCodes[error.code].status < 500;
+  if (isAsked && error.code === 'dependency') return { reason: 'dependency', exitCode: error.exitCode, message: error.message };
   return {
     reason: isAsked ? 'invalid' : 'crashed',
     // That something is not found says nothing of the execution, which is there.

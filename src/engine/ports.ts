@@ -90,11 +90,18 @@ export interface PreparedWorkload extends Resolved {
 export interface Workloads {
   /**
    * Finds out what will run a program, and refuses one that nothing here can.
+   * @param installs whether it may take the time to install packages of JavaScript, without which node runs what imports some
    * @throws PrisnError `cannot_run`, `no_runtime`
    */
-  resolve(program: ProgramFiles | ProgramText): Promise<Resolved>;
+  resolve(program: ProgramFiles | ProgramText, installs?: boolean): Promise<Resolved>;
   /** @throws PrisnError `cannot_run`, `no_runtime`, `unsupported` */
   prepare(workload: Workload): Promise<PreparedWorkload>;
+  /**
+   * Begins to install what a program needs, so that its first execution finds it. What cannot be installed its execution tells.
+   * @param env what the execution will have, but secrets
+   * @param secretVariables names of those
+   */
+  prepareAhead(program: ProgramFiles, env: Readonly<Record<string, string>>, secretVariables: readonly string[]): void;
   /** Ends what a daemon that died left running. @returns how many processes were found */
   endLeftover(runId: string, root: ProcessRecord | undefined): Promise<number>;
 }

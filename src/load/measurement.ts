@@ -83,9 +83,15 @@ export class Measurement {
     return (this.#endedAt ?? performance.now()) - this.#startedAt;
   }
 
+  /** Whether any call has come to its end since the warm-up. */
+  get hasBegun(): boolean {
+    return [this.target, this.baseline].some((recording) => recording !== undefined && recording.rounds.length > 0);
+  }
+
   async run(): Promise<void> {
     const { target, baseline, control } = this.#parties;
     const callMs = await this.#warmUp();
+    if (this.#signal.aborted) return;
     const legs = this.#legs(callMs);
     this.#startedAt = performance.now();
     this.isWarm = true;

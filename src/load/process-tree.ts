@@ -33,7 +33,8 @@ export function treeMemory(root: number, own = true): TreeMemory | undefined {
   if (members.length === 0) return undefined;
   const shares = members.map(({ pid }) => kilobytes(pid, 'smaps_rollup', 'Pss'));
   const isShared = shares.some((share) => share !== undefined);
-  const sizes = isShared ? shares : members.map(({ pid }) => kilobytes(pid, 'status', 'VmRSS'));
+  // Of one that cannot be traced, as a fork server, only root knows the share.
+  const sizes = members.map(({ pid }, index) => shares[index] ?? kilobytes(pid, 'status', 'VmRSS'));
   return { bytes: sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0) * 1024, processes: members.length, isShared };
 }
 

@@ -3,7 +3,7 @@
  *
  * They are started and timed by a bash that does nothing else: to start a process costs node 0.6 ms more, which is a fifth of what the
  * fastest take (bench/README.md). It has one line a run: `go` in, microseconds and exit code out. The program's stdin is empty, its
- * stdout is discarded, and the end of its stderr is kept for when it fails.
+ * stdout is discarded, and of the first run that fails the end of its stderr is kept.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
@@ -51,12 +51,9 @@ export class Programs {
     return this.#timers[client]?.pid;
   }
 
-  /** The end of what the runs have written to stderr. */
-  complaints(): string {
-    return this.#timers
-      .map(({ stderr }) => stderr)
-      .join('')
-      .trim();
+  /** The end of what the first run that failed wrote to stderr. */
+  complaint(): string {
+    return this.#timers.find((timer) => timer?.complaint)?.complaint ?? '';
   }
 
   /** Ends runs that have not ended, and waits until they are gone. */
@@ -73,7 +70,10 @@ class Timer {
   readonly #bash: ChildProcess;
   readonly #lines: Interface;
   readonly #ended: Promise<void>;
-  stderr = '';
+  /** Of the first run that failed. */
+  complaint: string | undefined;
+  /** Of the run that goes on, or has just ended. */
+  #stderr = '';
   #settle: ((end: { ms: number; code: number | string }) => void) | undefined;
 
   constructor(argv: readonly string[], env: NodeJS.ProcessEnv) {
@@ -86,10 +86,14 @@ class Timer {
     void this.#ended.then(() => this.#end({ ms: 0, code: 'interrupted' }));
     this.#lines = createInterface(bash.stdout).on('line', (line) => {
       const [microseconds, code] = line.split(' ').map(Number) as [number, number];
-      this.#end({ ms: microseconds / 1000, code });
+      // What it wrote to stderr is there by now, and read in the same turn of the loop.
+      setImmediate(() => {
+        if (code !== 0) this.complaint ??= this.#stderr.trim();
+        this.#end({ ms: microseconds / 1000, code });
+      });
     });
     bash.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.stderr = (this.stderr + text).slice(-keptBytes);
+      this.#stderr = (this.#stderr + text).slice(-keptBytes);
     });
     bash.stdin.on('error', () => {});
   }
@@ -99,6 +103,7 @@ class Timer {
   }
 
   run(): Promise<{ ms: number; code: number | string }> {
+    this.#stderr = '';
     return new Promise((resolve) => {
       this.#settle = resolve;
       this.#bash.stdin?.write('go\n');

@@ -6,14 +6,14 @@ export const leastPidsOfNode = 16;
 
 /**
  * What no machine could hold for a program that runs there.
- * @throws PrisnError `unsupported`
+ * @throws PrisnError `usage`
  */
 export function checkLimits(
   { kind, runtime }: { readonly kind: 'isolate' | 'process'; readonly runtime: string },
   { cpu, pids }: Pick<Limits, 'cpu' | 'pids'>,
 ): void {
   if (kind === 'isolate' && (cpu !== undefined || pids !== undefined))
-    throw new PrisnError('unsupported', 'cpu and pids cannot be limited for one isolate of many; deploy it with runtime node');
+    throw new PrisnError('usage', 'cpu and pids cannot be limited for one isolate of many; deploy it with runtime node');
   if (runtime === 'node' && pids !== undefined && pids < leastPidsOfNode)
-    throw new PrisnError('unsupported', `pids: node needs at least ${leastPidsOfNode}, since each thread of its engine counts`);
+    throw new PrisnError('usage', `pids: node needs at least ${leastPidsOfNode}, since each thread of its engine counts`);
 }

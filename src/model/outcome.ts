@@ -4,6 +4,8 @@
  * `exit` covers success and failure (`exitCode` tells); every other reason names who or what ended it.
  */
 import type { ErrorCode } from '../base/error.ts';
+import { exitCodes } from '../base/exit-codes.ts';
+import { formatDuration, formatMemory } from '../base/units.ts';
 
 export const reasons = [
   'exit',
@@ -41,4 +43,18 @@ export interface Usage {
   readonly startMs?: number;
   readonly cpuMs?: number;
   readonly maxRssBytes?: number;
+}
+
+export const canceled: Outcome = { reason: 'canceled', exitCode: exitCodes.failed, message: 'the program was canceled' };
+
+/** @param ms of the limit */
+export function timedOut(ms: number): Outcome {
+  const message = `the program ran longer than ${formatDuration(ms)} and was ended; give it more with --timeout`;
+  return { reason: 'timeout', exitCode: exitCodes.timeout, message };
+}
+
+/** @param bytes of the limit, for all that the program has started too */
+export function outOfMemory(bytes: number): Outcome {
+  const message = `the program needed more than ${formatMemory(bytes)} of memory and was ended; give it more with --memory`;
+  return { reason: 'memory', exitCode: exitCodes.memory, message };
 }

@@ -98,7 +98,7 @@ export const settings = {
   isolate_hosts: setting(
     count(0, 10_000),
     8,
-    'isolate hosts, one a namespace, that are kept for five minutes though they run nothing',
+    'isolate hosts, one a namespace, that are kept for four minutes though they run nothing',
   ),
   fork_servers: setting(count(0, 64), 8, 'warm interpreters that Python programs are forked from, at most; 0 starts each anew'),
   fork_idle: setting(duration, 5 * 60_000, 'when a fork server that has nothing to do ends'),
@@ -110,6 +110,8 @@ export const settings = {
   output_limit: setting(bytes, 10 * 2 ** 20, 'output of an execution that is kept, a stream; head and tail of longer ones'),
   body_limit: setting(bytes, 10 * 2 ** 20, 'size of a request'),
   bundle_limit: setting(bytes, 100 * 2 ** 20, 'size of an uploaded bundle, compressed'),
+  build_timeout: setting(duration, 10 * 60_000, 'how long it may take to install what a program needs'),
+  environments_size: setting(bytes, 10 * 2 ** 30, 'size of all that was installed for programs; what is unused for longest goes'),
   sync: setting(
     choice(['on', 'off']),
     'on',

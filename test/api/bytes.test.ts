@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { PrisnError } from '../../src/base/error.ts';
@@ -26,6 +27,18 @@ test('a bundle goes to the store as it comes; the first time is 201, the same ag
   assert.deepEqual([first.status, first.json], [201, { id: 'sha256-1', bytes: 3 }]);
   assert.equal((await running.ask(bundles, { method: 'POST', body })).status, 200);
   assert.deepEqual(stored, [Buffer.from(body), Buffer.from(body)]);
+});
+
+test('a bundle is downloaded as it was uploaded, under a name of its own', async (t) => {
+  const archive = async (id: string): Promise<Readable> => {
+    if (id !== 'sha256-1') throw new PrisnError('not_found', 'no bundle of that id');
+    return Readable.from([Buffer.of(0x1f), Buffer.of(0x8b)]);
+  };
+  const running = await Running.start(t, { bundles: { archive } });
+  const { status, headers, text } = await running.ask(`${bundles}/sha256-1`);
+  assert.deepEqual([status, headers['content-type'], text.length], [200, 'application/gzip', 2]);
+  assert.equal(headers['content-disposition'], 'attachment; filename="sha256-1.tar.gz"');
+  assert.equal((await running.ask(`${bundles}/sha256-2`)).status, 404);
 });
 
 test('a bundle reaches the store before all of it has come', async (t) => {

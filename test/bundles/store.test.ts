@@ -11,6 +11,8 @@ import { createGzip, gzipSync } from 'node:zlib';
 import * as tar from 'tar-stream';
 import { removeFolder } from '../../src/base/remove-folder.ts';
 import { packFolder, packStream } from '../../src/bundles/pack.ts';
+import { contentId } from '../../src/bundles/content.ts';
+import { seen, type SeenEntry } from '../../src/bundles/read.ts';
 import { BundleStore } from '../../src/bundles/store.ts';
 import { archiveOf, type RawEntry, readTree, temporaryFolder, writeTree } from './harness.ts';
 
@@ -31,6 +33,36 @@ describe('a bundle that was put', () => {
     assert.deepEqual(modes, ['444', '555', '555', '555']);
     assert.ok(store.has(put.id));
     assert.deepEqual(await store.list(), [put.id]);
+  });
+
+  test('comes out as it went in', async (t) => {
+    const files: RawEntry[] = [
+      { name: 'main.py', content: 'print(1)' },
+      { name: 'lib/run.sh', content: '#!/bin/sh\n', mode: 0o755 },
+      { name: 'lib/link', type: 'symlink', linkname: '../main.py' },
+      // Chose what went up, and chooses nothing here.
+      { name: '.gitignore', content: 'main.py' },
+      { name: 'data', content: '\0' },
+    ];
+    const store = await BundleStore.open(temporaryFolder(t));
+    const { id } = await store.put(archiveOf(files));
+    const other = await BundleStore.open(temporaryFolder(t));
+    assert.equal((await other.put(await store.archive(id))).id, id);
+    const entries: SeenEntry[] = [];
+    for await (const entry of seen(await store.archive(id))) entries.push(entry);
+    entries.sort((a, b) => (a.path < b.path ? -1 : 1));
+    assert.deepEqual(
+      entries.map(({ path, kind, text }) => [path, kind, text]),
+      [
+        ['.gitignore', 'file', 'main.py'],
+        ['data', 'file', undefined],
+        ['lib/link', 'link', undefined],
+        ['lib/run.sh', 'executable', '#!/bin/sh\n'],
+        ['main.py', 'file', 'print(1)'],
+      ],
+    );
+    assert.equal(contentId(entries), id);
+    await assert.rejects(store.archive('sha256-0'), { code: 'not_found' });
   });
 
   test('has the same id however it was archived, and another for other bytes, names, targets or executable bits', async (t) => {

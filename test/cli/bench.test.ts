@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { after, before, describe, test } from 'node:test';
 import type { BenchResult } from '../../src/cli/bench-result.ts';
 import { readDocument, tableBelow } from '../documents.ts';
 import { needs } from '../machine.ts';
@@ -13,7 +15,11 @@ const scratch = new Scratch();
 const hello = scratch.file('hello.sh', 'echo hello\n');
 
 /** Few calls, and no time lost before them. */
-const brief = ['--requests', '6', '--warm-up', '0', '-o', 'json'];
+const brief = ['--requests', '2', '--warm-up', '0'];
+const briefJson = [...brief, '-o', 'json'];
+
+/** As many rounds as a comparison takes. */
+const compared = ['--requests', '5', '--warm-up', '0'];
 
 function resultOf({ stdout }: Pick<Result, 'stdout'>): BenchResult {
   return JSON.parse(stdout) as BenchResult;
@@ -21,65 +27,60 @@ function resultOf({ stdout }: Pick<Result, 'stdout'>): BenchResult {
 
 describe('prisn bench run', needs('bash'), () => {
   test('measures so many runs, and prints nothing else', async () => {
-    const result = await prisn(['bench', 'run', ...brief, hello, 'one']);
+    const result = await prisn(['bench', 'run', ...briefJson, hello, 'one']);
     assert.deepEqual([result.code, result.stderr], [0, '']);
     const { prisn_bench, kind, load, target, control, memory } = resultOf(result);
     assert.deepEqual([prisn_bench, kind, load], [1, 'run', { loop: 'closed', concurrency: 1 }]);
-    assert.deepEqual([target.name, target.calls, target.failed], [`${hello} one`, 6, 0]);
+    assert.deepEqual([target.name, target.calls, target.failed], [`${hello} one`, 2, 0]);
     assert.ok((target.latency_ms?.min ?? 0) > 1 && control.calls > 0 && target.per_s > 0);
     assert.equal(
       target.rounds.reduce((sum, { calls }) => sum + calls, 0),
-      6,
+      2,
     );
     assert.ok(process.platform !== 'linux' || (memory && memory.bytes > 0 && (target.cpu_ms ?? 0) > 0));
   });
 
   test('shows a table and a chart without -o', async () => {
-    const { stdout, code } = await prisn(['bench', 'run', '--requests', '6', '--warm-up', '0', hello]);
+    // It lasts, so that its memory is seen.
+    const { stdout, code } = await prisn(['bench', 'run', ...brief, scratch.file('waits.sh', 'sleep 0.3\n')]);
     assert.equal(code, 0);
     assert.match(stdout, /^run \S+ without a server, 1 at once, [\d.]+ s\n/);
-    assert.match(stdout, /CALLS +A SECOND +MEAN +P50 +P90 +P95 +P99 +P99\.9 +MAX\n\S+ +6 /);
+    assert.match(stdout, /CALLS +A SECOND +MEAN +P50 +P90 +P95 +P99 +P99\.9 +MAX\n\S+ +2 /);
     assert.match(stdout, /\d ms … [\d.]+ ms +\d+ +#+\n/);
     assert.match(stdout, /memory \d+ MB in \d+ process/);
   });
 
   test('tells how a program fails, and fails when it always does', async () => {
     const failing = scratch.file('fails.sh', 'echo out of luck >&2; exit 3\n');
-    const result = await prisn(['bench', 'run', ...brief, failing]);
+    const result = await prisn(['bench', 'run', ...briefJson, failing]);
     const { target } = resultOf(result);
-    assert.deepEqual([result.code, target.calls, target.failed, target.failures], [1, 0, 6, { 'exit code 3': 6 }]);
+    assert.deepEqual([result.code, target.calls, target.failed, target.failures], [1, 0, 2, { 'exit code 3': 2 }]);
     assert.equal(target.latency_ms, null);
-    const { stdout, code } = await prisn(['bench', 'run', '--requests', '2', '--warm-up', '0', failing]);
+    const { stdout, code } = await prisn(['bench', 'run', ...brief, failing]);
     assert.equal(code, 1);
-    assert.match(stdout, /2 of 2 failed \(\S+\): 2 × exit code 3\n/);
-    assert.match(stdout, /out of luck/);
+    assert.match(stdout, /2 of 2 failed \(\S+\): 2 × exit code 3\nthe first of them said:\n {2}out of luck\n\n/);
+  });
+
+  test('tells how its baseline fails as well', async () => {
+    const failing = scratch.file('baseline-fails.sh', 'echo bad day >&2; exit 4\n');
+    const words = ['--requests', '2', '--warm-up', '0', '--baseline', `sh ${failing}`, hello];
+    const { stdout, code } = await prisn(['bench', 'run', ...words]);
+    assert.equal(code, 0);
+    assert.match(stdout, /2 of 2 failed \(sh \S+\): 2 × exit code 4\nthe first of them said:\n {2}bad day\n\n/);
   });
 
   test('passes when some runs do, and counts the others', async () => {
     const counter = scratch.path('counter');
     const flaky = scratch.file('flaky.sh', `echo x >> ${counter}; [ $(( $(wc -l < ${counter}) % 2 )) = 0 ]\n`);
-    const result = await prisn(['bench', 'run', ...brief, flaky]);
+    const result = await prisn(['bench', 'run', ...briefJson, flaky]);
     const { target } = resultOf(result);
-    assert.equal(result.code, 0);
-    assert.ok(target.calls >= 2 && target.failed >= 2 && target.calls + target.failed === 6);
+    assert.deepEqual([result.code, target.calls, target.failed], [0, 1, 1]);
   });
 
   test('takes turns with a baseline, and compares', async () => {
-    const result = await prisn([
-      'bench',
-      'run',
-      '--requests',
-      '10',
-      '--warm-up',
-      '0',
-      '-o',
-      'json',
-      '--baseline',
-      `sh ${hello}`,
-      hello,
-    ]);
+    const result = await prisn(['bench', 'run', ...compared, '-o', 'json', '--baseline', `sh ${hello}`, hello]);
     const { baseline, comparisons } = resultOf(result);
-    assert.deepEqual([baseline?.name, baseline?.calls], [`sh ${hello}`, 10]);
+    assert.deepEqual([baseline?.name, baseline?.calls], [`sh ${hello}`, 5]);
     const [comparison] = comparisons;
     assert.deepEqual([comparison?.with, comparison?.how], [`sh ${hello}`, 'in turns']);
     const p50 = comparison?.figures.find(({ name }) => name === 'p50_ms');
@@ -88,19 +89,19 @@ describe('prisn bench run', needs('bash'), () => {
 
   test('hands options after -- to prisn run', async () => {
     const script = scratch.file('level.sh', '[ "$LEVEL" = high ]\n');
-    assert.equal((await prisn(['bench', 'run', ...brief, '--', '-e', 'LEVEL=high', script])).code, 0);
-    assert.equal((await prisn(['bench', 'run', ...brief, script])).code, 1);
+    assert.equal((await prisn(['bench', 'run', ...briefJson, '--', '-e', 'LEVEL=high', script])).code, 0);
+    assert.equal((await prisn(['bench', 'run', ...briefJson, script])).code, 1);
   });
 
   test('says that an option after the file is the program’s', async () => {
-    const { stderr } = await prisn(['bench', 'run', ...brief, hello, '--duration', '1s']);
+    const { stderr } = await prisn(['bench', 'run', ...briefJson, hello, '--duration', '1s']);
     assert.match(stderr, /^prisn: --duration stands after the file, so it goes to the program;/);
   });
 
   test('ends what runs at an interruption', needsProc, async () => {
     const pidFile = scratch.path('pid');
     const endless = scratch.file('endless.sh', `echo $$ > ${pidFile}; exec sleep 1000\n`);
-    const child = startPrisn(['bench', 'run', ...brief, endless]);
+    const child = startPrisn(['bench', 'run', ...briefJson, endless]);
     const closed = new Promise((resolve) => child.once('close', resolve));
     const pidOf = (): number => Number(scratch.log('pid')[0] ?? 0);
     await until('the program runs', () => isAlive(pidOf()));
@@ -109,15 +110,31 @@ describe('prisn bench run', needs('bash'), () => {
     await until('it is gone', () => !isAlive(pidOf()));
   });
 
+  test('an interruption in the warm-up says that nothing was measured', async () => {
+    const counted = scratch.file('counted.sh', `echo x >> ${scratch.path('warm')}\n`);
+    const child = startPrisn(['bench', 'run', '--warm-up', '10m', counted]);
+    const said = [text(child.stdout as Readable), text(child.stderr as Readable)];
+    const closed = new Promise((resolve) => child.once('close', resolve));
+    await until('the warm-up goes on', () => scratch.log('warm').length > 2);
+    child.kill('SIGINT');
+    assert.equal(await closed, 130);
+    assert.deepEqual(await Promise.all(said), ['', 'prisn: interrupted in the warm-up, before anything was measured\n']);
+  });
+
   for (const [words, code, says] of [
     [[scratch.path('missing.py')], 126, /missing\.py cannot be measured, it ends with exit code 126: .*missing\.py/],
     [['-'], 2, /needs a file/],
     [['--', '--detach', hello], 2, /--detach has none; see prisn bench trigger/],
-    [['--baseline', 'no-such-program', hello], 126, /no-such-program cannot be measured/],
+    [
+      ['--baseline', 'no-such-program', hello],
+      126,
+      /^prisn: --baseline: no-such-program cannot be measured, it is not on the PATH\n$/,
+    ],
+    [['--baseline', './no-such-file', hello], 126, /no-such-file cannot be measured, it is no program that can be executed\n$/],
     [['--baseline', "'", hello], 2, /a quote in ''' is not closed/],
   ] as const)
     test(`refuses ${words.join(' ').replace(scratch.root, '')}`, async () => {
-      const result = await prisn(['bench', 'run', ...brief, ...words]);
+      const result = await prisn(['bench', 'run', ...briefJson, ...words]);
       assert.equal(result.code, code);
       assert.match(result.stderr, says);
       assert.equal(result.stdout, '');
@@ -127,15 +144,14 @@ describe('prisn bench run', needs('bash'), () => {
 describe('prisn bench compares', needs('bash'), () => {
   test('with what was saved, in words and as JSON', async () => {
     const file = scratch.path('before.json');
-    const words = ['--requests', '10', '--warm-up', '0'];
-    assert.equal((await prisn(['bench', 'run', ...words, '--save', file, hello])).code, 0);
+    assert.equal((await prisn(['bench', 'run', ...compared, '--save', file, hello])).code, 0);
     const slow = scratch.file('slow.sh', 'sleep 0.2\n');
-    const result = await prisn(['bench', 'run', ...words, '-o', 'json', '--compare', file, slow]);
+    const result = await prisn(['bench', 'run', ...compared, '-o', 'json', '--compare', file, slow]);
     const [comparison] = resultOf(result).comparisons;
     assert.deepEqual([comparison?.with, comparison?.how], [file, 'apart']);
     const p50 = comparison?.figures.find(({ name }) => name === 'p50_ms');
     assert.ok(p50 && p50.after > p50.before && p50.change > 1);
-    const { stdout } = await prisn(['bench', 'run', ...words, '--compare', file, slow]);
+    const { stdout } = await prisn(['bench', 'run', ...compared, '--compare', file, slow]);
     assert.match(stdout, /compared with \S+before\.json, measured earlier; the machine itself: [+-]?\d/);
     assert.match(stdout, /p50 +[\d.]+ ms +[\d.]+ ms +\+\d+ %/);
   });
@@ -149,7 +165,7 @@ describe('prisn bench compares', needs('bash'), () => {
   };
 
   test('only with its like', async () => {
-    assert.equal((await prisn(['bench', 'run', ...brief, '--save', scratch.path('own.json'), hello])).code, 0);
+    assert.equal((await prisn(['bench', 'run', ...briefJson, '--save', scratch.path('own.json'), hello])).code, 0);
     for (const [file, says] of [
       [scratch.path('nowhere.json'), /nowhere\.json' does not exist/],
       [scratch.file('text', 'not JSON'), /is no result of prisn bench/],
@@ -194,10 +210,15 @@ describe('prisn bench refuses', () => {
 });
 
 describe('prisn bench trigger and fn', () => {
-  const server = async (context: Parameters<typeof Server.start>[0]): Promise<Server> => {
-    const started = await Server.start(context);
+  let home: Server;
+  const ends: (() => Promise<void> | void)[] = [];
+  after(async () => {
+    for (const end of ends.toReversed()) await end();
+  });
+  before(async () => {
+    home = await Server.start({ after: (end) => ends.push(end) });
     const deploy = async (name: string, source: string): Promise<void> => {
-      const { status, text } = await started.request('POST', '/api/v1/deployments', { name, runtime: 'javascript', source });
+      const { status, text } = await home.request('POST', '/api/v1/deployments', { name, runtime: 'javascript', source });
       assert.equal(status, 201, text);
     };
     await deploy('echo', 'export default (input) => input;');
@@ -211,16 +232,13 @@ describe('prisn bench trigger and fn', () => {
         return new Response('', { status: isRight ? 200 : 418 });
       } };`,
     );
-    return started;
-  };
+  });
 
-  test('run jobs and functions of a server, over its port', async (context) => {
-    const home = await server(context);
-
-    const triggered = await home.prisn(['bench', 'trigger', ...brief, '--input', '{"a": 1}', 'echo']);
+  test('run jobs and functions of a server, over its port', async () => {
+    const triggered = await home.prisn(['bench', 'trigger', ...briefJson, '--input', '{"a": 1}', 'echo']);
     assert.deepEqual([triggered.code, triggered.stderr], [0, '']);
     const { target, kind, by, memory } = resultOf(triggered);
-    assert.deepEqual([kind, target.name, target.calls, by], ['trigger', 'echo', 6, `over ${home.url}`]);
+    assert.deepEqual([kind, target.name, target.calls, by], ['trigger', 'echo', 2, `over ${home.url}`]);
     assert.deepEqual(Object.keys(target.phases_ms), ['queued', 'prepare', 'start', 'run', 'HTTP and record']);
     assert.ok(process.platform !== 'linux' || (memory && memory.processes > 1 && (target.cpu_ms ?? 0) > 0));
     const { body } = await home.request('GET', '/api/v1/executions?limit=1');
@@ -230,18 +248,16 @@ describe('prisn bench trigger and fn', () => {
     const documented = tableBelow(readDocument('docs/bench.md'), 'The result').rows.map(([name]) => name);
     assert.deepEqual(new Set(documented), new Set([...Object.keys(resultOf(triggered)), 'baseline']));
 
-    const called = await home.prisn(['bench', 'fn', ...brief, '--data', 'data', '--header', 'X-Who: me', 'picky', 'a?b=c']);
+    const called = await home.prisn(['bench', 'fn', ...briefJson, '--data', 'data', '--header', 'X-Who: me', 'picky', 'a?b=c']);
     const { target: fn } = resultOf(called);
-    assert.deepEqual([fn.calls, fn.failed, fn.failures], [6, 0, {}]);
+    assert.deepEqual([fn.calls, fn.failed, fn.failures], [2, 0, {}]);
     assert.deepEqual(Object.keys(fn.phases_ms), ['queued', 'prepare', 'start', 'run']);
 
-    const socket = await home.prisn(['bench', 'trigger', ...brief, '--server', `unix:${home.home}/prisn.sock`, 'echo']);
+    const socket = await home.prisn(['bench', 'trigger', ...briefJson, '--server', `unix:${home.home}/prisn.sock`, 'echo']);
     assert.equal(resultOf(socket).by, `over unix:${home.home}/prisn.sock`);
 
-    const turns = resultOf(
-      await home.prisn(['bench', 'trigger', '--requests', '10', '--warm-up', '0', '-o', 'json', '--baseline', 'same', 'echo']),
-    );
-    assert.deepEqual([turns.baseline?.name, turns.baseline?.calls, turns.comparisons[0]?.how], ['same', 10, 'in turns']);
+    const turns = resultOf(await home.prisn(['bench', 'trigger', ...briefJson, '--baseline', 'same', 'echo']));
+    assert.deepEqual([turns.baseline?.name, turns.baseline?.calls, turns.comparisons[0]?.how], ['same', 2, 'in turns']);
 
     const rate = ['--rate', '50', '--duration', '400ms', '--warm-up', '0', '-o', 'json'];
     const open = resultOf(await home.prisn(['bench', 'trigger', ...rate, 'echo']));
@@ -249,14 +265,13 @@ describe('prisn bench trigger and fn', () => {
     assert.equal(open.target.calls + (open.generator.unsent ?? 0), 20);
   });
 
-  test('tell what fails, by its kind', async (context) => {
-    const home = await server(context);
-    const broken = await home.prisn(['bench', 'trigger', '--requests', '6', '--warm-up', '0', 'breaks']);
+  test('tell what fails, by its kind', async () => {
+    const broken = await home.prisn(['bench', 'trigger', ...brief, 'breaks']);
     assert.equal(broken.code, 1);
-    assert.match(broken.stdout, /6 of 6 failed \(breaks\): 6 × Failed: exit 1\n/);
+    assert.match(broken.stdout, /2 of 2 failed \(breaks\): 2 × Failed: exit 1\n/);
     assert.match(broken.stdout, /no luck today/);
-    const { target } = resultOf(await home.prisn(['bench', 'fn', ...brief, 'picky']));
-    assert.deepEqual(target.failures, { 'HTTP status 418': 6 });
+    const { target } = resultOf(await home.prisn(['bench', 'fn', ...briefJson, 'picky']));
+    assert.deepEqual(target.failures, { 'HTTP status 418': 2 });
     for (const kind of ['trigger', 'fn']) {
       const { code, stderr } = await home.prisn(['bench', kind, ...brief, 'nothing']);
       assert.equal(code, 3);
@@ -264,9 +279,13 @@ describe('prisn bench trigger and fn', () => {
     }
   });
 
-  test('end at an interruption with what was measured, and leave nothing behind', async (context) => {
-    const home = await server(context);
+  test('end at an interruption with what was measured, and leave nothing behind', async () => {
     const words = ['bench', 'trigger', '--warm-up', '0', '--duration', '10m', '--concurrency', '4', '-o', 'json', 'echo'];
+    const count = async (): Promise<number> => {
+      const { body } = await home.request('GET', '/api/v1/executions?limit=1');
+      return (body as { total: number }).total;
+    };
+    const countBefore = await count();
     const child = startPrisn(words, { env: { PRISN_HOME: home.home } });
     let stdout = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -274,11 +293,7 @@ describe('prisn bench trigger and fn', () => {
     });
     const closed = new Promise((resolve) => child.once('close', (code) => resolve(code)));
     const { pid = 0 } = child;
-    const count = async (): Promise<number> => {
-      const { body } = await home.request('GET', '/api/v1/executions?limit=1');
-      return (body as { total: number }).total;
-    };
-    while ((await count()) < 20);
+    while ((await count()) < countBefore + 20);
     process.kill(pid, 'SIGINT');
     assert.equal(await closed, 130);
     const { interrupted, target } = resultOf({ stdout });

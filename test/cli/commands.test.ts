@@ -19,7 +19,10 @@ describe('the command line', () => {
     [['rnu', 'x.js'], /no command 'rnu'; did you mean prisn run\?/],
     [['hello.js'], /no command 'hello\.js'; did you mean prisn run hello\.js\?/],
     [['frobnicate'], /no command 'frobnicate'; see prisn --help/],
-    [['doctor', '--loud'], /unknown option '--loud'/],
+    [['doctor', '--loud'], /prisn doctor has no option --loud; see prisn doctor --help/],
+    [['run', '--time', '5s', 'x.js'], /prisn run has no option --time; did you mean --timeout\?/],
+    [['deploy', '--time', '5s', 'x.js'], /prisn deploy has no option --time; did you mean --timeout\?/],
+    [['bench', 'run'], /prisn bench run needs <file>; see prisn bench run --help/],
     [['runtime', 'chekc'], /unknown command 'chekc'/],
   ] as const) {
     test(`refuses '${words.join(' ')}'`, async () => {
@@ -37,6 +40,11 @@ describe('the command line', () => {
       assert.match(result.stdout, /^Usage: prisn/);
     });
   }
+
+  test("'help' knows the commands below a command, and their usage", async () => {
+    assert.match((await prisn(['help', 'bench', 'run'])).stdout, /^Usage: prisn bench run \[options\] <file> \[args…\]\n/);
+    assert.match((await prisn(['help', 'bench'])).stdout, /^ {2}run <file> \[args…\] {2}/m);
+  });
 
   test('the help has a line for each command, and none for what is of no use yet', async () => {
     const { stdout } = await prisn(['--help']);

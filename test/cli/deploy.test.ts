@@ -89,8 +89,12 @@ describe('prisn deploy', () => {
   test('refuses what it cannot do yet, and what contradicts itself', async () => {
     const file = scratch.file('service.sh', 'echo 1');
     const port = await server.prisn(['deploy', file, '--port', '8080']);
-    assert.equal(port.code === 0, false);
+    assert.equal(port.code, 2);
     assert.match(port.stderr, /port/);
+    const reuse = await server.prisn(['deploy', file, '--reuse']);
+    assert.equal(reuse.code, 2);
+    assert.match(reuse.stderr, /^prisn: reuse: only a program in an isolate keeps its context/m);
+    assert.equal((await server.prisn(['deploy', scratch.file('isolated.js', 'export default 1'), '--cpu', '1'])).code, 2);
     const both = await server.prisn(['deploy', file, '--port', '8080', '--schedule', '0 3 * * *']);
     assert.deepEqual([both.code, both.stdout], [2, '']);
     assert.match(both.stderr, /--port makes a service/);

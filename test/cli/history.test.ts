@@ -1,5 +1,6 @@
 /** `prisn history`, `diff`, `rollback`, `describe`, `scale` and `delete`: a deployment over its life. */
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import { Scratch } from '../scratch.ts';
 import { Server } from '../server.ts';
@@ -41,7 +42,11 @@ describe('prisn diff', () => {
     await deployThrice('compared');
     assert.match(
       (await server.prisn(['diff', 'compared'])).stdout,
-      /^--- revision 2\n\+\+\+ revision 3\n- source: sha256-\w{12}\n\+ source: sha256-\w{12}\n$/,
+      new RegExp(
+        '^--- revision 2\n\\+{3} revision 3\n- source: sha256-\\w{12}\n\\+ source: sha256-\\w{12}\n\n' +
+          '--- compared\\.sh\trevision 2\n\\+{3} compared\\.sh\trevision 3\n@@ -1,1 \\+1,1 @@\n' +
+          '-echo "one \\$LEVEL"\n\\\\ No newline at end of file\n\\+echo "three \\$LEVEL"\n\\\\ No newline at end of file\n$',
+      ),
     );
     assert.equal(
       (await server.prisn(['diff', 'compared', '1', '2'])).stdout,
@@ -52,6 +57,30 @@ describe('prisn diff', () => {
       changes: unknown[];
     };
     assert.deepEqual(changes[0], { field: 'timeout', after: '5m' });
+  });
+
+  test('tells of every file of a source how it changed', async () => {
+    const folder = scratch.folder('many');
+    for (const [name, text] of Object.entries({ 'main.sh': 'echo 1\n', gone: 'old\n', data: '\0one', tool: 'x\n', same: 's\n' }))
+      scratch.file(`many/${name}`, text);
+    await server.prisn(['deploy', folder]);
+    rmSync(scratch.path('many/gone'));
+    for (const [name, text] of Object.entries({ 'main.sh': 'echo 1\necho 2\n', data: '\0two', new: 'new\n' }))
+      scratch.file(`many/${name}`, text);
+    scratch.file('many/tool', 'x\n', 0o755);
+    await server.prisn(['deploy', folder]);
+    const { stdout } = await server.prisn(['diff', 'many']);
+    assert.equal(
+      stdout.slice(stdout.indexOf('\n\n') + 2),
+      'data: changed\n\n--- gone\trevision 1\n+++ /dev/null\trevision 2\n@@ -1,1 +0,0 @@\n-old\n\n' +
+        '--- main.sh\trevision 1\n+++ main.sh\trevision 2\n@@ -1,1 +1,2 @@\n echo 1\n+echo 2\n\n' +
+        '--- /dev/null\trevision 1\n+++ new\trevision 2\n@@ -0,0 +1,1 @@\n+new\n\ntool is now executable\n',
+    );
+    const { files } = JSON.parse((await server.prisn(['diff', 'many', '-o', 'json'])).stdout) as { files: object[] };
+    assert.deepEqual(files.slice(0, 2), [
+      { path: 'data', change: 'changed' },
+      { path: 'gone', change: 'removed', diff: ['@@ -1,1 +0,0 @@', '-old'] },
+    ]);
   });
 
   test('of a revision that is not there is 3', async () => {

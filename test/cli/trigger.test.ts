@@ -145,6 +145,8 @@ describe('prisn cancel', () => {
       [(await server.prisn(['cancel', id])).stdout, (await execution(id)).reason],
       [`${id} canceled\n`, 'canceled'],
     );
+    const again = await server.prisn(['cancel', id]);
+    assert.deepEqual([again.code, again.stdout], [0, `${id} was canceled already\n`]);
   });
 
   test('says what could not be canceled, and cancels the others', async () => {

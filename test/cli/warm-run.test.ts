@@ -34,7 +34,12 @@ const counted: ForegroundPool = {
   },
 };
 const tickets = { ticket: () => ({ why: 'these are tests of JavaScript' }) };
-const launches = new Launches({ install: join(root, 'dist/prisn.cjs'), cacheDir: join(home, 'cache'), tickets });
+const launches = new Launches({
+  install: join(root, 'dist/prisn.cjs'),
+  cacheDir: join(home, 'cache'),
+  environmentsDir: join(home, 'environments'),
+  tickets,
+});
 const runs = new ForegroundRuns(counted, { env: place, launch: (request) => launches.way(request) });
 let server: WarmServer;
 

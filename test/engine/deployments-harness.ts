@@ -32,6 +32,8 @@ export class PlayedWorkloads implements Workloads {
     throw new TypeError('nothing is run here');
   }
 
+  prepareAhead(): void {}
+
   async endLeftover(): Promise<number> {
     return 0;
   }

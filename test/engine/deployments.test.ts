@@ -93,7 +93,7 @@ describe('a deployment', () => {
     assert.equal((await deployments.patch('default', 'kept', { retries: 1 })).deployment.reuse, true);
     await assert.rejects(
       deployments.patch('default', 'kept', { entrypoint: 'b.py' }),
-      refused('unsupported', 'only a program in an isolate keeps its context', 'python3', 'deploy it without reuse'),
+      refused('usage', 'only a program in an isolate keeps its context', 'python3', 'deploy it without reuse'),
     );
     const { deployment: fresh, changed } = await deployments.patch('default', 'kept', { reuse: false });
     assert.deepEqual([changed, 'reuse' in fresh], [true, false]);
@@ -197,20 +197,17 @@ describe('a deployment', () => {
     for (const fields of later)
       await assert.rejects(
         deployments.put('default', 'backup', { ...code, ...fields }),
-        refused('unsupported', `${Object.keys(fields)[0]}:`, 'not part of this version'),
+        refused('usage', `${Object.keys(fields)[0]}:`, 'not part of this version'),
       );
     const isolated = { bundle: await world.upload({ 'a.js': '' }), entrypoint: 'a.js', resources: { cpu: 1 } };
-    await assert.rejects(deployments.put('default', 'backup', isolated), refused('unsupported', 'deploy it with runtime node'));
+    await assert.rejects(deployments.put('default', 'backup', isolated), refused('usage', 'deploy it with runtime node'));
     const disk = { ...code, resources: { disk_mb: 1 } };
-    await assert.rejects(deployments.put('default', 'backup', disk), refused('unsupported', 'resources.disk_mb'));
+    await assert.rejects(deployments.put('default', 'backup', disk), refused('usage', 'resources.disk_mb'));
     await deployments.put('default', 'backup', { ...code, type: 'job' });
-    await assert.rejects(
-      deployments.patch('default', 'backup', { port: 8080 }),
-      refused('unsupported', 'not part of this version'),
-    );
+    await assert.rejects(deployments.patch('default', 'backup', { port: 8080 }), refused('usage', 'not part of this version'));
     await assert.rejects(
       deployments.put('default', 'backup', { ...code, type: 'cronjob' }),
-      refused('unsupported', 'not part of this version'),
+      refused('usage', 'not part of this version'),
     );
   });
 

@@ -209,11 +209,11 @@ describe('a submission', () => {
       const program = { source: '1', runtime: 'javascript' };
       for (const resources of [{ cpu: 1 }, { pids: 100 }])
         await assert.rejects(executor.submit(script({ program, resources })), {
-          code: 'unsupported',
+          code: 'usage',
           message: /; deploy it with runtime node$/,
         });
       const few = { program: { source: '1', runtime: 'node' }, resources: { pids: 2 } };
-      await assert.rejects(executor.submit(script(few)), { code: 'unsupported', message: /at least 16/ });
+      await assert.rejects(executor.submit(script(few)), { code: 'usage', message: /at least 16/ });
       assert.deepEqual([programs.runs.length, executor.counts()], [0, { running: 0, pending: 0 }]);
     });
   });

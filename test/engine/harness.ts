@@ -93,6 +93,8 @@ export class Programs implements Workloads {
     return { ...resolved, tier: resolved.kind === 'isolate' ? 'isolate' : 'T1', start: (sink) => this.#start(workload, sink) };
   }
 
+  prepareAhead(): void {}
+
   async endLeftover(runId: string, root: ProcessRecord | undefined): Promise<number> {
     this.leftovers.push([runId, root]);
     return 1;

@@ -354,7 +354,7 @@ function grow(scratch: Scratch, folder: string, files: Tree): string {
 }
 
 function look(file: string): Promise<Brought> {
-  return bringsAlong(file, { env: environment(), cwd: dirname(file) });
+  return bringsAlong(file, { env: environment(), cwd: dirname(file) }, {});
 }
 
 function namesOf({ files }: Brought, top: string): string[] {

@@ -26,7 +26,7 @@ async function runFile(
   forced?: string,
   context = contextOf(scratch),
 ): Promise<string> {
-  const detection = detect(name, readHead(scratch.path(name)), context, forced);
+  const detection = await detect(name, readHead(scratch.path(name)), context, { runtime: forced });
   return run(await commandFor(detection, { file: name }, args, context), context);
 }
 
@@ -116,10 +116,10 @@ test("a script of another interpreter is started by the system, or by that inter
   scratch.file('plain', `#!${interpreter} -f -v\n`);
   assert.equal(await runFile(scratch, 'executable', ['1 2']), `-f -v ${scratch.path('executable')} 1 2\n`);
   assert.equal(await runFile(scratch, 'plain', ['1 2']), '-f -v plain 1 2\n');
-  scratch.file('gone', '#!/nowhere/perl\n');
+  scratch.file('gone', '#!/nowhere/tclsh\n');
   await assert.rejects(runFile(scratch, 'gone', []), {
     code: 'no_runtime',
-    message: /^\/nowhere\/perl not found; install it, or name another runtime with --runtime$/,
+    message: /^\/nowhere\/tclsh not found; install it, or name another runtime with --runtime$/,
   });
 });
 

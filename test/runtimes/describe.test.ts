@@ -8,13 +8,12 @@ function setUp(scratch: Scratch, path: string) {
   return { env: { PATH: path }, cwd: scratch.root, cacheDir: scratch.path('cache') };
 }
 
-test('every runtime of this system is described with its interpreter and version', async (t) => {
+test('every runtime is described with its interpreter and version, or with what to type to have it', async (t) => {
   const scratch = new Scratch(t);
   const all = await Promise.all(runtimes.map((runtime) => describeRuntime(runtime, setUp(scratch, '/usr/bin:/bin'))));
-  assert.deepEqual(
-    all.map(({ status }) => status),
-    runtimes.map(() => 'ok'),
-  );
+  for (const { id, status, hint } of all)
+    if (['javascript', 'typescript', 'node', 'python3', 'bash', 'sh', 'executable'].includes(id)) assert.equal(status, 'ok', id);
+    else if (status !== 'ok') assert.match(hint ?? '', /to install it: \S+ .+|is older than/, id);
   const python = all.find(({ id }) => id === 'python3');
   assert.equal(python?.file, '/usr/bin/python3');
   assert.match(python?.version ?? '', /^3\.\d+\.\d+$/);

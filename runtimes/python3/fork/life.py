@@ -30,14 +30,14 @@ _file_input = 257
 _plain = (_io.TextIOWrapper, _io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom, _io.FileIO, _io.BytesIO, _io.StringIO)
 
 
-def live(file, name, imports, image, ready):
+def live(file, name, imports, image, beginning):
     """
     Generator of calls (see `stage`): a program, from its first line to the end of the process.
     @param file the script, a FILE*
     @param name by which `__file__` and tracebacks call it
     @param imports where the names of what it imported go, a `SharedPage`
     @param image of the server, with the modules that are loaded
-    @param ready a descriptor that is closed as the program begins
+    @param beginning its `Beginning`
     """
     balance_recursion()
     before = image.modules
@@ -46,7 +46,7 @@ def live(file, name, imports, image, ready):
     gc.freeze()
     gc.enable()
     main = _fresh_main(name)
-    os.close(ready)
+    beginning.begin()
     raised = yield from call(native.run_file, file, os.fsencode(name), _file_input, main, main, 1, None)
     imports.write('\n'.join(loaded_since(before)).encode('utf-8', 'replace'))
     interrupted = raised is not None and raised[0] is KeyboardInterrupt

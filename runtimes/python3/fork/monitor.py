@@ -1,6 +1,16 @@
 """
 The process between the server and a program: the root of the run's tree.
 
+Of all descriptors that it has while the program runs only those of the run itself matter to anybody: its connection, and a pair
+with the server, on which its own run is all that it can speak of.
+
+    monitor                              server
+    N  why not; nothing has run     ──▶
+    E  `exit N` or `signal N`, CPU time in ms, bytes at most, names of modules with a comma each
+                                    ──▶
+    F  free                         ──▶
+                                    ◀──  another run (`request.send`)
+
 It is the program's parent and that of its orphans (PR_SET_CHILD_SUBREAPER, or as PID 1 of the run's pid namespace), passes
 signals on, tells how the program ended, and ends the tree: when the launcher or the server is gone, when the program was
 ended by a signal or after one that asks for the end, and always after a recorded run. What a program in the foreground
@@ -18,7 +28,9 @@ import time
 from contextlib import suppress
 
 from . import native, tree
+from .beginning import Beginning
 from .life import live
+from .messages import cut, frame
 from .program import prepare
 from .request import receive
 from .run import unpack
@@ -26,13 +38,8 @@ from .run import unpack
 _asked_to_end = {_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGHUP}
 _passed_on = {*_asked_to_end, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGWINCH, _signal.SIGTSTP, _signal.SIGCONT}
 _watched = {*_passed_on, _signal.SIGCHLD}
-_names = {
-    getattr(_signal, name): name
-    for name in sorted(dir(_signal), reverse=True)
-    if name.startswith('SIG') and not name.startswith('SIG_') and name not in ('SIGCLD', 'SIGIOT', 'SIGPOLL')
-}
-#: One write to a pipe of at most this length is not mixed with another's (PIPE_BUF, pipe(7)).
-_line_bytes = 4096
+#: Of all that it tells of an end.
+longest_frame = 4096
 #: How long after such a signal an end is due to it: the time that `docker stop` gives.
 _asked_seconds = 10
 #: What a process allocates and frees it gives back in part only, so a monitor is not there for ever.
@@ -44,55 +51,62 @@ def monitor(run, image, server, told):
     Generator: this process's whole life, which may be one run after the other, and in the fork that is a program its own
     (see `stage`).
     @param server a socket whose other end the server holds for as long as it lives
-    @param told where lines for the daemon go
+    @param told where lines for the daemon go; None for a run in the foreground, of which the server tells
     """
     # In a namespace of pids one is told by the outer /proc who one is outside.
     own_pid = int(os.readlink('/proc/self'))
-    try:
-        _become_root_of_tree(run)
-    except OSError as error:
-        run.refuse(str(error), told)
-        os._exit(0)
-    parent = os.getpid()
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, _watched)
-    signals = native.open_signals(_watched)
-    imports = native.SharedPage()
-    for _ in range(_most_runs):
+    signals, imports = None, native.SharedPage()
+    for runs in range(1, _most_runs + 1):
         try:
+            signals = signals or _become_root_of_tree(run)
             begins, ready = os.pipe()
-            pid = image.fork()
+            beginning = Beginning(run, ready, own_pid, told)
+            parent, pid = os.getpid(), image.fork()
         except OSError as error:
-            run.refuse(str(error), told)
+            _tell(server, _refuse(run, str(error)))
             break
         if pid == 0:
-            yield from _become_program(run, image, imports, ready, parent)
+            yield from _become_program(run, image, imports, beginning, parent)
         os.close(ready)
+        if told is not None:
+            os.close(told)
         for fd in run.descriptors.values():
             os.close(fd)
-        is_alone = _Watch(run, pid, own_pid, begins, server.fileno(), signals, imports, told).follow()
-        if run.is_recorded or not is_alone:
+        last_words, is_alone = _Watch(run, pid, begins, server.fileno(), signals, imports).follow()
+        is_free = is_alone and not run.is_recorded and runs < _most_runs
+        _tell(server, last_words + (frame(b'F', b'') if is_free else b''))
+        if not is_free:
             break
         run = _next(server, signals)
     os._exit(0)
 
 
-def _become_program(run, image, imports, ready, parent):
+def _refuse(run, why):
+    """Tells its launcher. @return what to tell the server"""
+    refusal = b'N', why.encode('utf-8', 'replace')[:1000]
+    run.tell(*refusal)
+    return frame(*refusal)
+
+
+def _tell(server, words):
+    with suppress(OSError):
+        server.sendall(words)
+
+
+def _become_program(run, image, imports, beginning, parent):
     native.prctl(native.PR_SET_PDEATHSIG, _signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
-    ready = native.duplicate(ready, max(run.descriptors) + 1)
     try:
-        file, name = prepare(run, image, ready)
+        file, name = prepare(run, image, beginning)
     except Exception as error:
-        os.write(ready, f'{error}'.encode('utf-8', 'replace') or b'it cannot be prepared')
-        os._exit(0)
-    yield from live(file, name, imports, image, ready)
+        beginning.refuse(str(error))
+    yield from live(file, name, imports, image, beginning)
 
 
 def _next(server, signals):
-    """Says that it is free. @return the next run"""
+    """@return the run that it gets from the server"""
     try:
-        server.send(b'\0')
         data, descriptors = receive(server)
     except (OSError, EOFError):
         os._exit(0)
@@ -104,26 +118,27 @@ def _next(server, signals):
 
 
 def _become_root_of_tree(run):
-    if not run.pid_namespace:
+    """@return a descriptor that tells of signals"""
+    if run.pid_namespace:
+        native.prctl(native.PR_SET_PDEATHSIG, _signal.SIGKILL)
+        native.unshare(native.CLONE_NEWNS)
+        native.mount_own_proc()
+    else:
         native.prctl(native.PR_SET_CHILD_SUBREAPER, 1)
-        return
-    native.prctl(native.PR_SET_PDEATHSIG, _signal.SIGKILL)
-    native.unshare(native.CLONE_NEWNS)
-    native.mount_own_proc()
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, _watched)
+    return native.open_signals(_watched)
 
 
 class _Watch:
     """One run, from the fork of its program on."""
 
-    def __init__(self, run, pid, own_pid, begins, server, signals, imports, told):
+    def __init__(self, run, pid, begins, server, signals, imports):
         self._run = run
         self._pid = pid
-        self._own_pid = own_pid
         #: Says why the program is refused, and is over when it begins.
         self._begins = begins
         self._signals = signals
         self._imports = imports
-        self._told = told
         self._status = None
         self._refused = ''
         #: Signals that came before the program could take them; None from then on.
@@ -139,7 +154,7 @@ class _Watch:
             self._poll.register(fd, select.POLLIN)
 
     def follow(self):
-        """@return whether no process of it is left"""
+        """@return what to tell the server, and whether no process of it is left"""
         self._take_frames()
         self._reap()
         while self._status is None:
@@ -149,15 +164,12 @@ class _Watch:
         self._ready.clear()
         if self._begins is not None:
             self._on_begin()
-        if self._refused:
-            self._run.refuse(self._refused, self._told)
-        else:
-            if self._run.is_recorded or os.WIFSIGNALED(self._status) or self._was_asked():
-                self._end_tree()
-            self._tell_end()
+        if not self._refused and (self._run.is_recorded or os.WIFSIGNALED(self._status) or self._was_asked()):
+            self._end_tree()
+        last_words = _refuse(self._run, self._refused) if self._refused else self._tell_end()
         if self._run.connection is not None:
             os.close(self._run.connection)
-        return not self._reap()
+        return last_words, not self._reap()
 
     def _on_begin(self):
         self._refused = os.read(self._begins, 4096).decode('utf-8', 'replace')
@@ -166,8 +178,6 @@ class _Watch:
         self._begins = None
         if self._refused:
             return
-        operation = 'started' if self._run.is_recorded else 'launched'
-        self._run.tell(self._told, b'P', b'%d' % self._pid, operation, pid=self._own_pid)
         early, self._early = self._early, None
         for number in early:
             self._pass_on(number)
@@ -193,17 +203,15 @@ class _Watch:
             self._end_tree()
 
     def _take_frames(self):
-        """A byte for the type, four for the length, and that many: `S` and the number of a signal. @return whether they are"""
-        while len(self._received) >= 5:
-            length = int.from_bytes(self._received[1:5], 'big')
-            if self._received[:1] != b'S' or length > 8:
-                return False
-            if len(self._received) < 5 + length:
-                break
-            number, self._received = self._received[5 : 5 + length], self._received[5 + length :]
-            if number.isdigit() and int(number) in _passed_on:
+        """`S` and the number of a signal. @return whether they are"""
+        try:
+            frames, self._received = cut(self._received, 8)
+        except ValueError:
+            return False
+        for kind, number in frames:
+            if kind == b'S' and number.isdigit() and int(number) in _passed_on:
                 self._pass_on(int(number))
-        return True
+        return all(kind == b'S' for kind, _ in frames)
 
     def _pass_on(self, number):
         if self._early is not None:
@@ -254,25 +262,20 @@ class _Watch:
             self._take_one(0)
 
     def _tell_end(self):
+        """Tells the launcher. @return what to tell the server"""
         is_signal = os.WIFSIGNALED(self._status)
         number = os.WTERMSIG(self._status) if is_signal else os.WEXITSTATUS(self._status)
-        facts = {
-            'code': None if is_signal else number,
-            'signal': _names.get(number, f'SIG{number}') if is_signal else None,
-            'cpu_ms': self._cpu_us // 1000,
-            'max_rss_bytes': self._max_rss_bytes,
-        }
-        imports = list(_module_names(self._imports.take()))
-        if imports:
-            facts['imports'] = imports
-        self._run.tell(self._told, b'E', b'%s %d' % (b'signal' if is_signal else b'exit', number), 'ended', **facts)
+        how = b'%s %d' % (b'signal' if is_signal else b'exit', number)
+        self._run.tell(b'E', how)
+        imports = ','.join(_module_names(self._imports.take()))
+        return frame(b'E', b'%s %d %d %s' % (how, self._cpu_us // 1000, self._max_rss_bytes, imports.encode()))
 
 
 def _module_names(text):
-    """What a program wrote is not trusted; and a line must not be longer than what is written at once."""
-    room = _line_bytes - 512
+    """What a program wrote is not trusted."""
+    room = longest_frame - 512
     for name in text.decode('utf-8', 'replace').split('\n'):
-        room -= len(name) + 3
+        room -= len(name) + 1
         if room < 0:
             return
         if name.isascii() and all(part.isidentifier() for part in name.split('.')):

@@ -8,6 +8,7 @@ _api = ctypes.pythonapi
 _object = ctypes.py_object
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_MM, _PR_SET_MM_MAP = 35, 14
 CLONE_NEWNS = 0x00020000

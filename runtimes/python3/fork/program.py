@@ -31,11 +31,11 @@ def reset_signals():
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
 
 
-def prepare(run, image, ready):
+def prepare(run, image, beginning):
     """
     Becomes the process that the program shall find itself in.
     @param run its `Run`
-    @param ready a descriptor to keep, above all that the program has
+    @param beginning its `Beginning`
     @return the script as a FILE*, and its name
     @raise Refused, OSError, ValueError where something cannot be had as it would be after a start
     """
@@ -45,7 +45,7 @@ def prepare(run, image, ready):
     for folder in run.cgroups:
         with _io.FileIO(folder + b'/cgroup.procs', 'w') as file:
             file.write(b'0')
-    _place(run.descriptors, ready)
+    _place(run.descriptors, beginning)
     if stat.S_ISDIR(os.fstat(0).st_mode):
         raise Refused('its stdin is a folder')
     _enter(run, image)
@@ -58,12 +58,13 @@ def prepare(run, image, ready):
     return file, _name_of(sys.argv[0])
 
 
-def _place(descriptors, ready):
-    """Puts descriptors at the numbers that the program shall find them at, and closes all others but `ready`."""
-    above = [(number, native.duplicate(fd, ready)) for number, fd in descriptors.items()]
+def _place(descriptors, beginning):
+    """Puts descriptors at the numbers that the program shall find them at, and closes all others but those of its beginning."""
+    kept = beginning.move_above(max(descriptors))
+    above = [(number, native.duplicate(fd, max(kept))) for number, fd in descriptors.items()]
     for number, fd in above:
         os.dup2(fd, number)
-    native.close_all_but(3, {ready, *descriptors})
+    native.close_all_but(3, {*kept, *descriptors})
 
 
 def _enter(run, image):

@@ -4,7 +4,7 @@ What a launcher asks for, over a socket of its own, and how it is answered.
     launcher                                              server, then the run's monitor
     length, strings, descriptors with the first byte ──▶
                                                      ◀──  N  why not; nothing has run
-                                                     ◀──  P  the pid of the program, which begins
+                                                     ◀──  P  the pid of the program, which begins now (`beginning.py`)
     S  a signal by its number                        ──▶
                                                      ◀──  E  `exit N` or `signal N`
 
@@ -12,7 +12,7 @@ The length is four bytes, big-endian; each string ends by NUL: ticket, identity 
 (`RESOURCE:soft:hard,…`, -1 for none), ignored signals (`1,3`), numbers of further descriptors, the file, the count of arguments
 and these, the count of variables and these (`K=V`). The descriptors (SCM_RIGHTS of unix(7)) are stdin, stdout, stderr, the
 working directory, then those further ones. An answer is a byte for its kind, four of length, and that many; so is `S`. A
-launcher that hangs up ends the run.
+launcher that hangs up ends the run, and one that shuts its receiving end down before `P` has come keeps it from beginning.
 """
 import _socket
 import os

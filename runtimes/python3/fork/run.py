@@ -3,7 +3,7 @@ import marshal
 import os
 from contextlib import suppress
 
-from .messages import encode, frame
+from .messages import frame
 
 
 class Run:
@@ -49,23 +49,11 @@ class Run:
         for fd in self.held():
             os.close(fd)
 
-    def tell(self, told, kind, payload, operation, **facts):
-        """
-        Tells the launcher by a frame and the daemon by a line.
-        @param told descriptor of the lines
-        @param kind, payload of the frame
-        """
-        name, text = self.tag
-        line = encode({'op': operation, name: text, **facts}).encode() + b'\n'
-        with suppress(OSError):
-            if not self.is_recorded:
+    def tell(self, kind, payload):
+        """Tells the launcher, where there is one."""
+        if not self.is_recorded:
+            with suppress(OSError):
                 os.write(self.connection, frame(kind, payload))
-        with suppress(OSError):
-            os.write(told, line)
-
-    def refuse(self, why, told):
-        """Nothing of the program has run."""
-        self.tell(told, b'N', why.encode('utf-8', 'replace'), 'refused', why=why)
 
 
 def unpack(data, descriptors):
@@ -82,27 +70,25 @@ def recorded(message):
     """
     A run of the daemon: its output goes to paths.
     @param message the `run` operation
-    @raise KeyError, OSError
+    @raise OSError; KeyError and others for what is no such message
     """
-    paths = [(message['stdin'] or os.devnull, os.O_RDONLY), (message['stdout'], os.O_WRONLY), (message['stderr'], os.O_WRONLY)]
-    descriptors = {}
-    try:
-        for number, (path, how) in enumerate(paths):
-            descriptors[number] = _open(path, how)
-    except OSError:
-        for fd in descriptors.values():
-            os.close(fd)
-        raise
     run = Run(
         ('id', message['id']),
         _bytes(message['file']),
         [_bytes(word) for word in message['args']],
         [(_bytes(name), _bytes(value)) for name, value in message['env'].items()],
         _bytes(message['cwd']),
-        descriptors,
+        {},
     )
     run.cgroups = [_bytes(folder) for folder in message.get('cgroups', [])]
     run.pid_namespace = message.get('pid_namespace', False)
+    paths = [(message['stdin'] or os.devnull, os.O_RDONLY), (message['stdout'], os.O_WRONLY), (message['stderr'], os.O_WRONLY)]
+    try:
+        for number, (path, how) in enumerate(paths):
+            run.descriptors[number] = _open(path, how)
+    except BaseException:
+        run.close()
+        raise
     return run
 
 
@@ -119,14 +105,13 @@ def launched(ticket, words, request):
     @param words what follows the identity in the request
     @raise ValueError where the words are not as agreed
     """
-    words = iter(words)
-    take = lambda: next(words, b'')
-    umask, nice, limits, ignored, numbers, file = (take() for _ in range(6))
-    arguments = [take() for _ in range(int(take()))]
-    environment = [take().partition(b'=')[::2] for _ in range(int(take()))]
+    umask, nice, limits, ignored, numbers, file, *rest = words
+    arguments, rest = _list(rest)
+    variables, rest = _list(rest)
+    environment = [variable.partition(b'=')[::2] for variable in variables]
     numbers = [0, 1, 2, *_numbers(numbers)]
     process = int(umask, 8), int(nice), _numbers(ignored), [_numbers(limit, b':') for limit in limits.split(b',') if limit]
-    if len(numbers) + 1 != request.descriptors_count:
+    if len(numbers) + 1 != request.descriptors_count or len({*numbers}) != len(numbers):
         raise ValueError('not as many descriptors as said')
     connection, descriptors, received = request.take()
     cwd = descriptors.pop(3)
@@ -134,6 +119,15 @@ def launched(ticket, words, request):
     run.umask, run.nice, run.ignored, run.limits = process
     run.connection, run.received = connection, received
     return run
+
+
+def _list(words):
+    """@return a list that has its length before it, and what follows"""
+    length, *rest = words
+    length = int(length)
+    if not 0 <= length <= len(rest):
+        raise ValueError('not as many words as said')
+    return rest[:length], rest[length:]
 
 
 def _numbers(text, separator=b','):

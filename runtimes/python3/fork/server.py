@@ -7,7 +7,6 @@ The server: forks a program for each run that the daemon or a launcher asks for.
 One thread, one poll. What a program does to its monitor ends its own run, and what it does to the server ends at worst this
 server, which the daemon replaces; so a server serves one trust domain.
 """
-import _signal
 import _socket
 import gc
 import os
@@ -17,41 +16,27 @@ import time
 from collections import deque
 from contextlib import suppress
 
-from . import native, tree
+from . import native
 from .identity import difference, own_identity
-from .messages import decode, encode
-from .monitor import monitor
-from .preloads import Preloads
 from .image import Image
+from .messages import decode, encode
+from .monitors import Monitors
+from .preloads import Preloads
 from .program import reset_signals
-from .request import Request, send
+from .request import Request
 from .run import launched, recorded
 
-_ticket_seconds = 10
+_ticket_seconds = 4
 _request_seconds = 2
 _line_bytes = 8 << 20
 #: Launchers that are heard at a time, whose requests are not whole yet.
 _most_requests = 64
-#: Monitors that are kept for the next run.
-_most_free = 2
 #: For how long files are taken to be as they were at the last look.
 _look_seconds = 0.05
 
 
 class Stop(Exception):
     """The daemon is gone, or says so."""
-
-
-class Monitor:
-    """One of the server's children, from the server's side."""
-
-    def __init__(self, pair, pid, tag, version):
-        self.pair = pair
-        self.pid = pid
-        #: Of the run that it has, or None.
-        self.tag = tag
-        #: Of the image that it was forked with.
-        self.version = version
 
 
 class Server:
@@ -68,13 +53,8 @@ class Server:
         self._tickets = {}
         self._requests = {}
         self._waiting = deque()
-        #: By the descriptor of its pair, and those of them that wait for a run.
-        self._monitors = {}
-        self._free = []
-        self._statuses = {}
         self._looked_at = 0.0
         self._is_stale = False
-        self._is_reaper = False
         self._operations = {'ticket': self._on_ticket, 'run': self._on_run, 'preload': self._on_preload, 'stop': self._on_stop}
 
     def serve(self):
@@ -86,11 +66,11 @@ class Server:
                     if fd in self._ready:
                         self._ready[fd](fd)
                 self._expire()
+                while self._waiting:
+                    yield from self._start(self._waiting.popleft())
             except Stop:
                 # The monitors end their runs when nobody holds the other end of their pair.
                 os._exit(0)
-            while self._waiting:
-                yield from self._start(self._waiting.popleft())
             if self._is_stale and not self._monitors:
                 os._exit(0)
 
@@ -101,24 +81,26 @@ class Server:
         self._told = native.duplicate(1, 3)
         os.dup2(2, 1)
         os.set_blocking(self._lines, False)
-        self._own_namespace = os.open('/proc/self/ns/pid', os.O_RDONLY)
         self._identity = own_identity()
         self._image = Image(self._path)
+        # From here on no run of the same user can trace it, or take descriptors from it or its monitors; root still can.
+        native.prctl(native.PR_SET_DUMPABLE, 0)
+        self._monitors = Monitors(self._image, self._told, self._tell, self)
         self._preloads = Preloads(self._image)
         self._listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         address = f'prisn-{os.urandom(16).hex()}'
         self._listener.bind(b'\0' + address.encode())
         self._listener.listen(128)
         self._listener.setblocking(False)
-        self._watch(self._lines, self._on_lines)
-        self._watch(self._listener.fileno(), self._on_connection)
+        self.watch(self._lines, self._on_lines)
+        self.watch(self._listener.fileno(), self._on_connection)
         self._tell('ready', pid=os.getpid(), version=sys.version.split()[0], socket=f'@{address}')
 
-    def _watch(self, fd, on_ready):
+    def watch(self, fd, on_ready):
         self._ready[fd] = on_ready
         self._poll.register(fd, select.POLLIN)
 
-    def _unwatch(self, fd):
+    def unwatch(self, fd):
         del self._ready[fd]
         self._poll.unregister(fd)
 
@@ -129,7 +111,7 @@ class Server:
             raise Stop from None
 
     def _wait_ms(self):
-        deadlines = [request.deadline for request in self._requests.values()]
+        deadlines = [request.deadline for request in self._requests.values()] + list(self._tickets.values())
         deadlines += [self._preloads.deadline] if self._preloads.is_probing else []
         return max(0, min(deadlines) - time.monotonic()) * 1000 if deadlines else None
 
@@ -141,6 +123,7 @@ class Server:
         for ticket, deadline in list(self._tickets.items()):
             if deadline <= now:
                 del self._tickets[ticket]
+                self._tell('refused', ticket=ticket.decode(), why='its launcher did not come in time')
         if self._preloads.is_probing and self._preloads.deadline <= now:
             self._on_probe(self._preloads.fd)
 
@@ -156,10 +139,19 @@ class Server:
                 raise Stop
             *lines, self._received = (self._received + data).split(b'\n')
             if len(self._received) > _line_bytes:
-                raise Stop
+                # What is left of it will be no line.
+                self._received = b'-'
             for line in lines:
-                message = decode(line)
-                self._operations[message['op']](message)
+                self._on_line(line)
+
+    def _on_line(self, line):
+        """Only the daemon writes there, unless a run got hold of it: what is no message does nothing."""
+        try:
+            message = decode(line)
+            self._operations[message['op']](message)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            with suppress(OSError):
+                os.write(2, f'a line was dropped ({type(error).__name__}: {error}): {line[:80]!r}\n'.encode())
 
     def _on_ticket(self, message):
         self._tickets[message['ticket'].encode()] = time.monotonic() + _ticket_seconds
@@ -184,14 +176,16 @@ class Server:
 
     def _probe(self):
         if self._preloads.probe_next():
-            self._watch(self._preloads.fd, self._on_probe)
+            self._monitors.other = self._preloads.pid
+            self.watch(self._preloads.fd, self._on_probe)
         else:
             self._tell('preloaded', **self._preloads.finish())
 
     def _on_probe(self, fd):
-        self._unwatch(fd)
-        self._preloads.take_result(self._wait_for)
-        self._dismiss_all()
+        self.unwatch(fd)
+        self._preloads.take_result(self._monitors.wait_for)
+        self._monitors.other = 0
+        self._monitors.dismiss_all()
         self._probe()
 
     # Launchers
@@ -201,7 +195,7 @@ class Server:
             request = Request(self._listener._accept()[0], time.monotonic() + _request_seconds)
             if request.comes_from(os.getuid()) and len(self._requests) < _most_requests:
                 self._requests[request.fd] = request
-                self._watch(request.fd, self._on_request)
+                self.watch(request.fd, self._on_request)
                 self._on_request(request.fd)
 
     def _on_request(self, fd):
@@ -215,7 +209,7 @@ class Server:
         self._judge(self._drop(fd))
 
     def _drop(self, fd):
-        self._unwatch(fd)
+        self.unwatch(fd)
         return self._requests.pop(fd)
 
     def _judge(self, request):
@@ -243,96 +237,9 @@ class Server:
             self._looked_at = time.monotonic()
             self._is_stale = self._is_stale or self._image.is_stale()
             if self._is_stale:
-                self._dismiss_all()
+                self._monitors.dismiss_all()
         return 'the interpreter or its packages have changed since it started' if self._is_stale else None
 
     def _start(self, run):
-        """Generator: forks the run's monitor, whose life goes on in here."""
-        if self._hand_over(run):
-            run.close()
-            return
-        ours, theirs = _socket.socketpair()
-        try:
-            pid = self._fork(run)
-        except OSError as error:
-            run.refuse(str(error), self._told)
-            run.close()
-            return
-        if pid == 0:
-            native.close_all_but(3, {self._told, theirs.fileno(), *run.held()})
-            yield from monitor(run, self._image, theirs, self._told)
-        theirs.close()
-        run.close()
-        self._monitors[ours.fileno()] = Monitor(ours, pid, run.tag, self._image.version)
-        self._watch(ours.fileno(), self._on_monitor)
-
-    def _hand_over(self, run):
-        """@return whether a monitor that is there already has it"""
-        while self._free and not run.is_recorded:
-            free = self._free.pop()
-            try:
-                send(free.pair, *run.pack())
-            except OSError:
-                # It is gone, and its end will be noticed.
-                continue
-            free.tag = run.tag
-            return True
-        return False
-
-    def _fork(self, run):
-        if run.is_recorded and not self._is_reaper:
-            native.prctl(native.PR_SET_CHILD_SUBREAPER, 1)
-            self._is_reaper = True
-        if not run.pid_namespace:
-            return native.fork_without_hooks()
-        native.unshare(native.CLONE_NEWPID)
-        pid = None
-        try:
-            pid = native.fork_without_hooks()
-            return pid
-        finally:
-            if pid != 0:
-                native.enter_namespace(self._own_namespace, native.CLONE_NEWPID)
-
-    def _on_monitor(self, fd):
-        """A monitor is free, or it is over: it has told how its run ended, unless somebody ended it."""
-        its = self._monitors[fd]
-        try:
-            is_free = its.pair.recv(1) != b''
-        except OSError:
-            is_free = False
-        if is_free:
-            its.tag = None
-            self._free.append(its)
-            if len(self._free) > _most_free or its.version != self._image.version:
-                self._dismiss(self._free.pop())
-            return
-        self._unwatch(fd)
-        del self._monitors[fd]
-        its.pair.close()
-        self._free = [free for free in self._free if free is not its]
-        if self._wait_for(its.pid) == 0 or its.tag is None:
-            return
-        if self._is_reaper:
-            tree.end(os.getpid(), self._children())
-        self._tell('ended', code=None, signal='SIGKILL', cpu_ms=0, max_rss_bytes=0, **dict([its.tag]))
-
-    def _dismiss(self, free):
-        with suppress(OSError):
-            free.pair.shutdown(_socket.SHUT_WR)
-
-    def _dismiss_all(self):
-        """Those that were forked before a change."""
-        while self._free:
-            self._dismiss(self._free.pop())
-
-    def _children(self):
-        return {monitor.pid for monitor in self._monitors.values()} | {self._preloads.pid}
-
-    def _wait_for(self, pid):
-        """@return the wait status of a child that is ending; those that are found on the way are kept for later"""
-        while pid not in self._statuses:
-            ended, status = os.waitpid(-1, 0)
-            if ended == pid or ended in self._children():
-                self._statuses[ended] = status
-        return self._statuses.pop(pid)
+        """@return a generator, see `Monitors.start`"""
+        return self._monitors.start(run)

@@ -77,6 +77,12 @@ export const routes = {
     summary: 'Upload a gzipped tar of a folder',
     bytes: true,
   },
+  getBundle: {
+    method: 'GET',
+    path: `${base}/bundles/:id`,
+    role: 'viewer',
+    summary: 'Download the code of a revision, by its source_hash, as a gzipped tar',
+  },
   listExecutions: { method: 'GET', path: `${base}/executions`, role: 'viewer', summary: 'List executions, newest first' },
   createExecution: {
     method: 'POST',

@@ -96,8 +96,7 @@ function submissionOf(body: ExecutionFields, deployment: Deployment | undefined,
   if (name !== undefined) checkName(name, 'name');
   checkVariables(env ?? {}, secrets ?? []);
   checkApart(env ?? {}, secrets ?? []);
-  if (resources?.disk_mb !== undefined)
-    throw new PrisnError('unsupported', 'resources.disk_mb: cannot be enforced here; leave it out');
+  if (resources?.disk_mb !== undefined) throw new PrisnError('usage', 'resources.disk_mb: cannot be enforced here; leave it out');
   const input = call.field('input');
   return known({
     namespace: deployment?.namespace ?? namespaceOf(body),

@@ -1,6 +1,7 @@
 /**
  * Programs under `python3` and under its fork server: stdout, stderr and end are the same, byte for byte, on pipes and on a
- * terminal, with nothing preloaded and with the modules that programs import most.
+ * terminal, with nothing preloaded and with the modules that programs import most. In the short form the terminal is left out
+ * for programs that have nothing to do with it.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -9,6 +10,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { full } from '../../full.ts';
 import { findProgram } from '../../machine.ts';
 import { needsProc } from '../../processes.ts';
 
@@ -83,7 +85,8 @@ function conformance(
 
 async function drive(programs: string, way: readonly string[]): Promise<Run[]> {
   const python = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim();
-  const child = spawn(python, [join(fixtures, 'drive.py'), python, programs, ...way], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const words = [join(fixtures, 'drive.py'), ...(full ? [] : ['--brief']), python, programs, ...way];
+  const child = spawn(python, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   const [lines, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
   assert.equal(errors, '');
   return lines

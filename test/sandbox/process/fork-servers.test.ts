@@ -154,9 +154,6 @@ describe('fork servers', { skip: process.platform !== 'linux' && 'Linux only' },
 describe('a fork server that', { skip: process.platform !== 'linux' && 'Linux only' }, () => {
   const tricks: readonly (readonly [what: string, trick: string, why: RegExp])[] = [
     ['dies', 'dies', /exit code 3/],
-    ['writes what none writes', 'garbles', /nonsense/],
-    ['names a run that it does not have', 'invents', /no such run: another/],
-    ['never ends its line', 'never-ends-its-line', /line without an end/],
     ['leaves an order unanswered', 'hangs', /unanswered/],
   ];
   for (const [what, trick, why] of tricks)
@@ -174,6 +171,45 @@ describe('a fork server that', { skip: process.platform !== 'linux' && 'Linux on
       assert.match(JSON.stringify(forks.serverFor(request(env))), /its last fork server failed/);
       await warm(env);
     });
+
+  for (const [what, trick, complaint] of [
+    ['writes what none writes', 'garbles', /none writes: nonsense/],
+    ['names a run that it does not have', 'invents', /no such run: another/],
+    ['never ends its line', 'never-ends-its-line', /none writes: xxx/],
+    ['tells of a start twice', 'repeats', /for the second time/],
+  ] as const)
+    test(`${what} is complained of, and keeps its runs`, async (t) => {
+      const env = { LC_TEST_TRICK: trick };
+      const { servers: forks, warm, start, log } = forksOf(t);
+      await warm(env);
+      const sink = recorder();
+      const run = start('import sys; print(sys.stdin.read())', { env }, sink, 'in');
+      assert.equal((await run.exited).exitCode, 0);
+      assert.deepEqual([sink.stdoutText(), run.spawned], ['in\n', []]);
+      assert.match(log.join('\n'), complaint);
+      assert.deepEqual([forks.stats().servers, forks.stats().lost], [1, 0]);
+    });
+
+  test('refuses a run that has begun does not have it spawned', async (t) => {
+    const env = { LC_TEST_TRICK: 'takes-it-back' };
+    const { warm, start } = forksOf(t);
+    await warm(env);
+    const sink = recorder();
+    const run = start('print("ran")', { env }, sink);
+    assert.equal((await run.exited).reason, 'crashed');
+    assert.deepEqual([sink.stdoutText(), run.spawned], ['ran\n', []]);
+  });
+
+  test('leaves a ticket unanswered is ended', async (t) => {
+    const { servers: forks, log } = forksOf(t);
+    await until('a ticket', () => 'ticket' in forks.ticket(request()));
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    forks.ticket(request());
+    t.mock.timers.tick(10_000);
+    t.mock.timers.reset();
+    await until('it gone', () => forks.stats().lost === 1);
+    assert.match(log.join('\n'), /left a ticket unanswered/);
+  });
 
   test('refuses a run has it spawned', async (t) => {
     const env = { LC_TEST_TRICK: 'refuses' };
