@@ -40,10 +40,10 @@ export async function runStart(): Promise<void> {
     );
     const peers = runtimesOfOthers();
     const bare = (name: string, ...argv: [string, ...string[]]): Command => ({ name, argv, env, cwd: root });
-    // Fork servers look at the imports of the first runs more than at those of later ones.
+    // A fork server is there after the first run, and has what programs import after the second.
     await warmUp(
       ['hello.py', 'imports.py'].flatMap((name) => ways(name, {})),
-      8,
+      4,
     );
     const compare = async (question: string, baseline: Command, name: string, aims: Aims, others: Command[] = []) => {
       const commands = [bare('true', 'true'), baseline, ...ways(name, aims), ...others];
