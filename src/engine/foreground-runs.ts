@@ -77,10 +77,8 @@ export class ForegroundRuns {
   serve(socket: Duplex, head: Buffer): void {
     this.#connections++;
     socket.once('close', () => this.#connections--);
-    new Connection(socket, { start: (request) => this.#start(socket, request), launch: this.#launch }).open(
-      head,
-      this.#silenceMs,
-    );
+    const start: Serving['start'] = (request) => this.#start(socket, request);
+    new Connection(socket, { start, launch: this.#launch, silenceMs: this.#silenceMs }).open(head);
   }
 
   /** @returns the run, or why there is none */
@@ -114,6 +112,7 @@ function shownZone({ timeZone }: Place): string {
 interface Serving {
   readonly start: (request: ForegroundRequest) => ServedRun | string;
   readonly launch: ForegroundRunsOptions['launch'];
+  readonly silenceMs: number;
 }
 
 class Connection {
@@ -132,8 +131,8 @@ class Connection {
     socket.on('error', () => {});
   }
 
-  open(head: Buffer, silenceMs: number): void {
-    this.#silence = setTimeout(() => this.#cut(), silenceMs);
+  open(head: Buffer): void {
+    this.#waitForSilence();
     const socket = this.#socket;
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     // A client that says no more takes no more either.
@@ -141,6 +140,10 @@ class Connection {
     socket.once('close', () => this.#cut());
     if (head.length > 0) this.#read(head);
     socket.resume();
+  }
+
+  #waitForSilence(): void {
+    this.#silence = setTimeout(() => this.#cut(), this.#serving.silenceMs);
   }
 
   #cut(): void {
@@ -232,10 +235,14 @@ class Connection {
     if (!this.#socket.destroyed) this.#socket.write(frame);
   }
 
-  /** Says the last word; a client that does not hang up has its connection closed all the same. */
+  /**
+   * Says the last word. The client hangs up, since one that still has output to read and says that it took some would lose
+   * the rest by our hanging up first; one that does not has its connection closed after a while.
+   */
   #finish(last: Buffer): void {
     clearTimeout(this.#silence);
-    if (!this.#socket.destroyed) this.#socket.end(last, () => this.#socket.destroy());
+    this.#socket.once('finish', () => this.#waitForSilence());
+    if (!this.#socket.destroyed) this.#socket.end(last);
   }
 }
 

@@ -106,13 +106,18 @@ async function serving(t: TestContext, options: Partial<ForegroundRunsOptions> =
   const path = new Scratch(t).path('socket');
   const server = createServer({ allowHalfOpen: true }, (socket) => runs.serve(socket, Buffer.alloc(0))).listen(path);
   await once(server, 'listening');
-  t.after(() => server.close());
+  const clients: Client[] = [];
+  t.after(async () => {
+    for (const { socket } of clients) socket.destroy();
+    server.close();
+    await once(server, 'close');
+  });
   return {
     pool,
     runs,
     client: ({ allowHalfOpen = false } = {}) => {
       const client = new Client(path, allowHalfOpen);
-      t.after(() => client.socket.destroy());
+      clients.push(client);
       return client;
     },
   };
@@ -155,6 +160,23 @@ test('what the client took is told to the pool, and standard input is asked for 
   await started.stopped.promise;
   assert.deepEqual([started.taken, started.inputs], [1000, ['"ü"']]);
   assert.deepEqual(await client.frame(), ['E', '{"reason":"signal","signal":"SIGTERM","exitCode":143}']);
+});
+
+test('a client that is slow to read, and says that it took some after the end, reads all', async (t) => {
+  const { pool, client: newClient } = await serving(t);
+  const client = newClient();
+  client.send(['R', JSON.stringify(request)]);
+  const started = await pool.started;
+  client.socket.pause();
+  for (let chunk = 0; chunk < 10; chunk++) started.sink.stdout(Buffer.alloc(10_000));
+  started.exited.resolve({ reason: 'exit', exitCode: 0 });
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+  client.send(['A', Buffer.from([0, 0, 3, 232])]);
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+  client.socket.resume();
+  const frames: string[] = [];
+  while (frames.at(-1) !== 'E' && frames.at(-1) !== 'closed') frames.push((await client.frame())[0]);
+  assert.deepEqual(frames, [...Array.from({ length: 10 }, () => '1'), 'E']);
 });
 
 describe('of a launcher', () => {
@@ -272,7 +294,7 @@ test('a client that does not hang up does not keep its place', { timeout: 10_000
     [request.node, 'E'],
     ['v1 /bin/node', 'N'],
   ] as const) {
-    const { pool, runs, client: newClient } = await serving(t);
+    const { pool, runs, client: newClient } = await serving(t, { silenceMs: 500 });
     void pool.started.then(({ exited }) => exited.resolve({ reason: 'exit', exitCode: 0 }));
     const client = newClient({ allowHalfOpen: true });
     client.send(['R', JSON.stringify({ ...request, node })]);
