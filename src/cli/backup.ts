@@ -2,6 +2,7 @@
 import type { Command } from './command.ts';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf, messageOf, PrisnError } from '../base/error.ts';
@@ -68,7 +69,8 @@ async function writeWhole(file: string, bytes: AsyncIterable<Buffer>): Promise<v
   } catch (error) {
     await rm(draft, { force: true });
     if (error instanceof PrisnError) throw error;
-    throw new PrisnError(errnoOf(error) === 'ENOSPC' ? 'storage_full' : 'usage', `cannot write ${file}: ${messageOf(error)}`, {
+    const why = errnoOf(error) === 'ENOENT' ? `there is no folder ${dirname(resolve(file))}; make it first` : messageOf(error);
+    throw new PrisnError(errnoOf(error) === 'ENOSPC' ? 'storage_full' : 'usage', `cannot write ${file}: ${why}`, {
       cause: error,
     });
   }
@@ -88,7 +90,8 @@ async function source(file: string): Promise<Readable> {
   try {
     return createReadStream('', { fd: await open(file) });
   } catch (error) {
-    throw new PrisnError('usage', `cannot read ${file}: ${messageOf(error)}`, { cause: error });
+    const why = errnoOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read: ${messageOf(error)}`;
+    throw new PrisnError('usage', `'${file}' ${why}`, { cause: error });
   }
 }
 

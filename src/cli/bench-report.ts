@@ -60,7 +60,10 @@ function phasesText(phases: Readonly<Record<string, LatencySummary>>): string {
 
 function usageText({ target, memory, generator }: BenchResult): string {
   const { cpu_ms } = target;
-  const cpu = cpu_ms === null ? [] : [`CPU ${format(cpu_ms)} a call, ${((cpu_ms * target.per_s) / 1000).toFixed(2)} cores`];
+  // A rate is of calls that succeed, and CPU is had by all.
+  const perSecond = (target.per_s * (target.calls + target.failed)) / target.calls;
+  const cores = target.calls === 0 ? '' : `, ${(((cpu_ms ?? 0) * perSecond) / 1000).toFixed(2)} cores`;
+  const cpu = cpu_ms === null ? [] : [`CPU ${format(cpu_ms)} a call${cores}`];
   const counted = memory?.shared ? 'PSS' : 'RSS, shared pages counted more than once';
   const used = memory
     ? [

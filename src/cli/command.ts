@@ -8,6 +8,8 @@
  * Commander takes 6 ms to load, a quarter of a Node's whole start, so it is left to those who wait for it: who reads help, or
  * has mistyped. Both read this one declaration, and `test/cli/command-line.test.ts` holds them together.
  */
+import { PrisnError } from '../base/error.ts';
+import { nearest } from '../base/nearest.ts';
 
 /** Gets the values of the arguments in their order, then the options by their names. */
 export type Action = (...values: never[]) => void | Promise<void>;
@@ -170,4 +172,12 @@ export class Command {
     this.run = run;
     return this;
   }
+}
+
+/** @param path of the command above, as it is typed */
+export function noCommand(word: string, { commands }: Command, path: string): PrisnError {
+  const names = commands.map(({ name }) => name);
+  const meant = word === 'restart' && names.includes('stop') ? 'stop, and then start' : nearest(word, names);
+  const advice = meant === undefined ? `there are ${names.join(', ')}` : `did you mean ${meant}?`;
+  return new PrisnError('usage', `there is no command '${path} ${word}'; ${advice}`);
 }

@@ -2,7 +2,7 @@
 import { Command as Commander, CommanderError, Option as CommanderOption } from 'commander';
 import { nearest } from '../base/nearest.ts';
 import { exitCodes } from '../base/exit-codes.ts';
-import type { Command, Option } from './command.ts';
+import { type Command, noCommand, type Option } from './command.ts';
 import { runHelp } from './run-help.ts';
 
 /**
@@ -50,8 +50,10 @@ function complaint(text: string, program: Command, words: readonly string[]): st
   const { command, path } = commandOf(program, words);
   const [, missing] = /missing required argument '(.+)'/.exec(text) ?? [];
   if (missing !== undefined) return `prisn: ${path} needs <${missing}>; see ${path} --help\n`;
+  const [, strange] = /unknown command '(.+?)'/.exec(text) ?? [];
+  if (strange !== undefined) return `prisn: ${noCommand(strange, command, path).message}\n`;
   const [, unknown] = /unknown option '([^'=]+)/.exec(text) ?? [];
-  if (unknown === undefined) return text.replace(/^error: /, 'prisn: ').replace(/\n\(Did (.*)\)/, '; did $1');
+  if (unknown === undefined) return text.replace(/^error: /, 'prisn: ');
   const shown = command.options.filter(({ isHidden }) => !isHidden).map(({ long }) => long);
   const near = nearest(unknown, [...shown, '--help']);
   return `prisn: ${path} has no option ${unknown}; ${near ? `did you mean ${near}?` : `see ${path} --help`}\n`;

@@ -23,7 +23,7 @@ export function deleteCommand(program: Command): void {
       const client = await open(options);
       const target = { params: { name }, query: { namespace: options.namespace } };
       const found = await client.call('getDeployment', target);
-      await confirmByName(`Deleting deployment '${found.name}' with its data folder`, found.name, options.yes === true);
+      await confirmByName(`deleting deployment '${found.name}' with its data folder`, found.name, options.yes === true);
       await client.call('deleteDeployment', target);
       await write(`${found.name} deleted\n`);
     },

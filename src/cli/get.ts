@@ -5,7 +5,7 @@ import type { Client } from '../client/client.ts';
 import { executionStatuses } from '../model/execution.ts';
 import { type Filter, type Kind, kindOf, kinds, type Listing, type ListOptions } from './kinds.ts';
 import { type Format, headOf, outputOption, rowsOf, structured, tableText, write } from './output.ts';
-import { open, remoteCommand, wholeNumber } from './remote.ts';
+import { open, remoteCommand, sinceOf, wholeNumber } from './remote.ts';
 
 interface GetOptions extends ListOptions {
   readonly output: Format;
@@ -70,15 +70,6 @@ export async function show(
 
 function withNamespaces(kind: Kind<unknown>): Kind<unknown> {
   return { ...kind, columns: kind.columns.map((column) => (column.head === 'NAMESPACE' ? { ...column, wide: false } : column)) };
-}
-
-/** Checked here, for a message that names both forms; the server reads it. */
-function sinceOf(text: string): string {
-  if (/^\d/.test(text)) return text;
-  throw new PrisnError(
-    'usage',
-    `--since: '${text}' is no time; write a duration back such as 5m, 2h or 1d, or 2030-01-31T08:00:00Z (RFC 3339)`,
-  );
 }
 
 function statusOf(text: string): (typeof executionStatuses)[number] {

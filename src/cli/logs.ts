@@ -4,7 +4,16 @@ import type { Client } from '../client/client.ts';
 import { hasEnded } from '../model/execution.ts';
 import { stateOf } from './execution-end.ts';
 import type { LogSelection } from './log-stream.ts';
-import { checkNoFile, isExecutionId, open, remoteCommand, type RemoteOptions, sameTarget, wholeNumber } from './remote.ts';
+import {
+  checkNoFile,
+  isExecutionId,
+  open,
+  remoteCommand,
+  type RemoteOptions,
+  sameTarget,
+  sinceOf,
+  wholeNumber,
+} from './remote.ts';
 import { say } from './say.ts';
 
 interface LogsOptions extends RemoteOptions {
@@ -24,7 +33,7 @@ export function logsCommand(program: Command): void {
     .argument('<deployment|execution>')
     .option('-f, --follow', 'go on with what comes: of an execution until it ends, of a deployment with the next one')
     .option('--tail <n>', 'the last lines only', wholeNumber('--tail', 0, 999_999_999))
-    .option('--since <time>', 'what was written since then: 5m, 2h, or RFC 3339')
+    .option('--since <time>', 'what was written since then: 5m, 2h, or RFC 3339', sinceOf)
     .option('--stdout', 'stdout only')
     .addOption(new Option('--stderr', 'stderr only').conflicts('stdout'))
     .option('--timestamps', 'the time before each line');

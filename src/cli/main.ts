@@ -79,7 +79,7 @@ async function declared(word: string, exit: (code: number) => void): Promise<Com
     .usage('<command> [options]')
     .note(examples);
   // Its own parser has taken every `prisn run` before; here it stands in the list and answers `prisn help run`.
-  program.command('run').description('run a file once, now').group = 'Run:';
+  program.command('run').usage('<file> [args…]').description('run a file once, now').group = 'Run:';
   for (const { group, load } of Object.values(commands)) {
     const before = program.commands.length;
     (await load())(program, exit);

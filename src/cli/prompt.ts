@@ -55,6 +55,6 @@ export async function confirmByName(what: string, name: string, yes: boolean): P
   if (yes) return;
   if (!canAsk())
     throw new PrisnError('usage', `${what} cannot be undone, and nobody can be asked here; say that you mean it with --yes`);
-  const answer = await ask(`${what} cannot be undone. Type its name to go on: `);
+  const answer = await ask(`${what.charAt(0).toUpperCase()}${what.slice(1)} cannot be undone. Type its name to go on: `);
   if (answer?.trim() !== name) throw new PrisnError('usage', `that is not ${name}; nothing was deleted`);
 }

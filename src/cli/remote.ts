@@ -86,3 +86,12 @@ export function wholeNumber(name: string, least: number, most: number): (text: s
     throw new PrisnError('usage', `${name}: '${text}' is not a whole number from ${least} to ${most}`);
   };
 }
+
+/** Checked here, for a message that names both forms; the server reads it. */
+export function sinceOf(text: string): string {
+  if (/^\d/.test(text)) return text;
+  throw new PrisnError(
+    'usage',
+    `--since: '${text}' is no time; write a duration back such as 5m, 2h or 1d, or 2030-01-31T08:00:00Z (RFC 3339)`,
+  );
+}

@@ -110,7 +110,7 @@ function deleting(command: Command): void {
       const client = await open(options);
       const target = { params: { name }, query: { namespace: options.namespace } };
       await client.call('getSecret', target);
-      await confirmByName(`Deleting secret '${name}'`, name, options.yes === true);
+      await confirmByName(`deleting secret '${name}'`, name, options.yes === true);
       await client.call('deleteSecret', target);
       await write(`${name} deleted\n`);
     },

@@ -1,8 +1,7 @@
 /** `prisn server`: in the foreground; `start | stop | status | install`: as a process, or a unit of systemd. */
-import { type Command, Option } from './command.ts';
+import { type Command, noCommand, Option } from './command.ts';
 import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
-import { nearest } from '../base/nearest.ts';
 import type { Client } from '../client/client.ts';
 import { type DaemonRecord, readRecord, type StartMode } from '../client/record.ts';
 import { startingServers } from '../client/starting.ts';
@@ -26,7 +25,7 @@ export function serverCommand(program: Command, exit: Exit): void {
     .usage('[command] [options]')
     .note(examples)
     .action(async (word: string | undefined, options: Options) => {
-      if (word !== undefined) throw noCommand(word, server);
+      if (word !== undefined) throw noCommand(word, server, 'prisn server');
       exit(await run(options));
     });
   withSettings(server.command('start'))
@@ -53,15 +52,6 @@ export function serverCommand(program: Command, exit: Exit): void {
       const { install } = await import('./server-install.ts');
       await install({ flags: flagsOf(options), system: options['system'] === true, print: options['print'] === true });
     });
-}
-
-function noCommand(word: string, server: Command): PrisnError {
-  const names = server.commands.map(({ name }) => name);
-  const meant = word === 'restart' ? 'stop, and then start' : nearest(word, names);
-  return new PrisnError(
-    'usage',
-    `there is no command 'server ${word}'; ${meant === undefined ? `there are ${names.join(', ')}` : `did you mean ${meant}?`}`,
-  );
 }
 
 const examples = `

@@ -143,7 +143,7 @@ export class DeploymentUseCases {
   async rollback(namespace: string, nameOrId: string, revision?: number): Promise<Deployment> {
     return this.#records.changePresent(namespace, nameOrId, async (present, change) => {
       if (revision === undefined && present.revision === 1)
-        throw new PrisnError('usage', `${present.name} has one revision only; there is none to roll back to`);
+        throw new PrisnError('not_found', `${present.name} has one revision only; there is none to roll back to`);
       const wanted = revision ?? present.revision - 1;
       if (wanted === present.revision)
         throw new PrisnError('usage', `revision ${wanted} is the present one of ${present.name}; nothing to roll back`);

@@ -46,3 +46,9 @@ test('a report says of calls that were sent late what they were late for, and ho
   assert.match(text, /note: 1 of 100 was sent 8\.00 ms late or more, as something else had the processor then; these count from/);
   assert.doesNotMatch(report({ generator: { cores: 0.1, late_p99_ms: 1, unsent: 0 } }), /note:/);
 });
+
+test('the cores that calls took are those of all calls, also of those that failed', () => {
+  const half = { ...side, calls: 5, failed: 5, failures: { 'exit code 1': 5 }, per_s: 10, cpu_ms: 20 };
+  assert.match(report({ target: half }), /^CPU 20\.0 ms a call, 0\.40 cores; /m);
+  assert.match(report({ target: { ...half, calls: 0, per_s: 0 } }), /^CPU 20\.0 ms a call; /m);
+});

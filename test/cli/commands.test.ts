@@ -23,7 +23,10 @@ describe('the command line', () => {
     [['run', '--time', '5s', 'x.js'], /prisn run has no option --time; did you mean --timeout\?/],
     [['deploy', '--time', '5s', 'x.js'], /prisn deploy has no option --time; did you mean --timeout\?/],
     [['bench', 'run'], /prisn bench run needs <file>; see prisn bench run --help/],
-    [['runtime', 'chekc'], /unknown command 'chekc'/],
+    [['runtime', 'chekc'], /there is no command 'prisn runtime chekc'; did you mean check\?/],
+    [['secret', 'show', 'x'], /there is no command 'prisn secret show'; there are create, rotate, list, delete$/m],
+    [['logs', 'job', '--since', 'yesterday'], /--since: 'yesterday' is no time/],
+    [['restore', 'no-such.gz'], /'no-such\.gz' does not exist/],
   ] as const) {
     test(`refuses '${words.join(' ')}'`, async () => {
       const result = await prisn(words);

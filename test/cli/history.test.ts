@@ -85,7 +85,7 @@ describe('prisn diff', () => {
 
   test('of a revision that is not there is 3', async () => {
     await server.prisn(['deploy', scratch.file('single.sh', 'exit 0')]);
-    assert.equal((await server.prisn(['diff', 'single'])).code, 3);
+    for (const command of ['diff', 'rollback']) assert.equal((await server.prisn([command, 'single'])).code, 3);
     assert.equal((await server.prisn(['diff', 'single', '7'])).code, 3);
     assert.equal((await server.prisn(['diff', 'single', 'last'])).code, 2);
   });

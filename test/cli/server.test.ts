@@ -235,8 +235,8 @@ test('a server that hangs is said to, and is killed by stop --now', needsProc, a
 test('a command of the server that there is not is refused, with the nearest one', async (t) => {
   const home = new Home(t);
   for (const [words, meant] of [
-    [['server', 'strat'], /'server strat'; did you mean start/],
-    [['server', 'foo'], /'server foo'; there are start, stop/],
+    [['server', 'strat'], /'prisn server strat'; did you mean start/],
+    [['server', 'foo'], /'prisn server foo'; there are start, stop/],
     [['status'], /did you mean prisn server status/],
     [['help', 'nope'], /there is no command 'nope'/],
   ] as const) {

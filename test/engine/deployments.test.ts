@@ -241,7 +241,7 @@ describe('a deployment', () => {
     await assert.rejects(deployments.rollback('default', 'backup', 5), refused('usage', 'revision 5 is the present one'));
     await assert.rejects(deployments.rollback('default', 'backup', 9), refused('not_found', 'no revision 9', '1 to 5'));
     await deployments.create('default', 'young', code);
-    await assert.rejects(deployments.rollback('default', 'young'), refused('usage', 'young has one revision only'));
+    await assert.rejects(deployments.rollback('default', 'young'), refused('not_found', 'young has one revision only'));
   });
 
   test('is not rolled back to code or secrets that are gone', async (t) => {
