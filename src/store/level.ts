@@ -136,24 +136,16 @@ export class LevelStore implements KeyValue {
     return this.#commits.add(batch, durable, lazy);
   }
 
-  async *range({ prefix, after = '', before, reverse = false, limit = -1, skipDamaged = false }: Range): AsyncGenerator<Entry> {
-    const begin = prefix || firstKey;
-    const first = after >= begin ? { gt: after } : { gte: begin };
-    const end = before !== undefined && before < `${prefix}\x7f` ? before : `${prefix}\x7f`;
-    const options = { ...first, lt: end, reverse, limit, highWaterMarkBytes: chunkBytes };
-    const iterator = await this.#read(async () => this.#database.iterator(options));
-    try {
-      for (;;) {
-        const entries = await this.#read(() => iterator.nextv(step));
-        if (entries.length === 0) return;
-        for (const [key, framed] of entries) {
-          const stored = this.#unframe(key, framed, skipDamaged);
-          if (stored) yield { key, ...stored };
-        }
-      }
-    } finally {
-      await iterator.close();
+  async *range(range: Range): AsyncGenerator<Entry> {
+    const iterator = await this.#read(async () => this.#database.iterator(boundsOf(range)));
+    for await (const [key, framed] of this.#stepsOf(iterator)) {
+      const stored = this.#unframe(key, framed, range.skipDamaged === true);
+      if (stored) yield { key, ...stored };
     }
+  }
+
+  async *keys(range: Range): AsyncGenerator<string> {
+    yield* this.#stepsOf(await this.#read(async () => this.#database.keys(boundsOf(range))));
   }
 
   /**
@@ -265,6 +257,18 @@ export class LevelStore implements KeyValue {
     this.#retry = undefined;
   }
 
+  async *#stepsOf<T>(iterator: { nextv(size: number): Promise<T[]>; close(): Promise<void> }): AsyncGenerator<T> {
+    try {
+      for (;;) {
+        const found = await this.#read(() => iterator.nextv(step));
+        if (found.length === 0) return;
+        yield* found;
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
   async #read<T>(read: () => Promise<T>): Promise<T> {
     try {
       return await read();
@@ -280,6 +284,13 @@ export class LevelStore implements KeyValue {
     if (skipDamaged) return undefined;
     throw new PrisnError('damaged', `the stored record ${key} is damaged; restore a backup`);
   }
+}
+
+function boundsOf({ prefix, after = '', before, reverse = false, limit = -1 }: Range) {
+  const begin = prefix || firstKey;
+  const first = after >= begin ? { gt: after } : { gte: begin };
+  const end = before !== undefined && before < `${prefix}\x7f` ? before : `${prefix}\x7f`;
+  return { ...first, lt: end, reverse, limit, highWaterMarkBytes: chunkBytes };
 }
 
 /** Reads the ring, lets the ledger judge it, and fills its gaps, so that they are found once. */
