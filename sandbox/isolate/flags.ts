@@ -13,15 +13,6 @@ export function isolateFlags(variables: object = process.config.variables): stri
   return extended === 0 ? [] : [snapshotFlag];
 }
 
-/**
- * Flags that an isolate host is started with. V8 keeps the memory of an isolate that ended for others of its process, for ever
- * where none comes (50 MB after some hundred programs); without that an isolate takes a third longer to begin and end, and most
- * programs have one that has served others. V8 knows the flag from Node 26 on, and hears it at the start only.
- */
-export function hostFlags(major = Number.parseInt(process.versions.node)): string[] {
-  return [...isolateFlags(), ...(major >= 26 ? ['--no-memory-pool-share-memory-on-teardown'] : [])];
-}
-
 /** Whether this very process was started so that it may. */
 export function mayHoldIsolates(): boolean {
   return isolateFlags().every((flag) => process.execArgv.includes(flag));

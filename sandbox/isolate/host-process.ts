@@ -16,7 +16,7 @@ import type { IsolateTask } from '../../src/model/task.ts';
 import { residentBytes, sampleMs } from '../proc.ts';
 import { siblingPath } from '../sibling.ts';
 import { crashed, interrupted, outOfHostMemory } from './endings.ts';
-import { hostFlags } from './flags.ts';
+import { isolateFlags } from './flags.ts';
 import { Hosted } from './hosted.ts';
 import { callOf, identityOf, KnownPrograms } from './known-programs.ts';
 import { Link } from './link.ts';
@@ -85,7 +85,7 @@ export class IsolateHost {
     this.#child = fork(siblingPath(import.meta.url, 'host'), {
       // No secret of ours: what runs there may look around.
       env: { ...options.env, [threadsVariable]: String(options.threads) },
-      execArgv: hostFlags(),
+      execArgv: isolateFlags(),
       stdio: ['ignore', 'ignore', 'ignore', 'ipc', ...Array.from({ length: options.threads }, () => 'pipe' as const)],
     });
     // A fork for which there are no descriptors left has none of them.
@@ -116,6 +116,16 @@ export class IsolateHost {
   /** How many programs it has. */
   get running(): number {
     return this.#programs.size;
+  }
+
+  /** 0 where the system does not tell. */
+  get residentBytes(): number {
+    return residentBytes(this.#child.pid);
+  }
+
+  /** Whether it has contexts of programs that are called again. */
+  get keepsPrograms(): boolean {
+    return this.#threads.some(({ known }) => known.keepsAny);
   }
 
   /** For how long it has run nothing. */
@@ -237,7 +247,7 @@ export class IsolateHost {
 
   #checkMemory(): void {
     const { maxBytes } = this;
-    if (residentBytes(this.#child.pid) <= maxBytes) return;
+    if (this.residentBytes <= maxBytes) return;
     const outcome = `it used more than ${formatMemory(maxBytes)} of memory`;
     void this.#kill(
       this.#programs.size === 1

@@ -27,6 +27,10 @@ export class KnownPrograms {
     this.#kept = new Recent(maxKnown, { letGo: (id) => tell({ id, type: 'drop' }) });
   }
 
+  get keepsAny(): boolean {
+    return this.#kept.size > 0;
+  }
+
   keeps(identity: string): boolean {
     return this.#kept.has(identity);
   }

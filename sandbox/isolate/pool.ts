@@ -6,12 +6,15 @@
  * or keeps busy for ever is replaced (`host-process.ts`), as is one that has had its share of programs.
  *
  * Hosts that run nothing are kept for a while, and no more than some of them: the one that has been idle longest leaves
- * first, one that runs something never. When the last domain has lost its host, the spare one goes too, until somebody
- * comes again.
+ * first, one that runs something never. One that has grown leaves within seconds, and the spare one is as good as it: V8
+ * keeps the memory of isolates that ended for others of their process (50 MB after some hundred programs), and gives it up in
+ * no other way that costs nothing while there is work. When the last domain has lost its host, the spare one goes too, until
+ * somebody comes again.
  *
  * Where a host is lost and it cannot be told through which of its programs, those are suspects: the next time that one of
  * them is started, it runs with no other beside it (`quarantine.ts`), so that it is known then.
  */
+import { QuietWatch } from '../../src/base/give-back.ts';
 import type { FunctionHead, IsolateTask } from '../../src/model/task.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
 import type { Running, Sink } from '../sandbox.ts';
@@ -35,6 +38,8 @@ export interface IsolatePoolOptions {
   readonly maxIdleHosts?: number;
   /** A host that runs nothing for so long leaves; four minutes by default. */
   readonly idleMs?: number;
+  /** When nothing was started for so long, hosts that have grown leave; two seconds by default. */
+  readonly quietMs?: number;
   /** Output of a program that is not paced is dropped beyond this, bytes a stream; 10 MB by default. */
   readonly maxOutputBytes?: number;
 }
@@ -72,6 +77,10 @@ const defaultIdleHosts = 8;
 /** Between two looks for hosts that have been idle for too long: a part of that time. */
 const looksPerIdle = 8;
 
+const defaultQuietMs = 2000;
+/** A host has grown when it has so much more than the spare one. */
+const grownBytes = 32 * 2 ** 20;
+
 /** A new spare host starts a little after the last was taken, so as not to compete with what that is for. */
 const refillMs = 250;
 
@@ -85,6 +94,7 @@ export class IsolatePool {
   readonly #domains = new Map<string, IsolateHost>();
   readonly #quarantines = new Map<string, Quarantine>();
   readonly #suspects = new Set<string>();
+  readonly #quiet: QuietWatch;
   #spare: { readonly host: IsolateHost; readonly ready: Promise<unknown> } | undefined;
   #refilling: NodeJS.Timeout | undefined;
   #sweeping: NodeJS.Timeout | undefined;
@@ -93,6 +103,7 @@ export class IsolatePool {
 
   constructor(options: IsolatePoolOptions) {
     this.#options = options;
+    this.#quiet = new QuietWatch(options.quietMs ?? defaultQuietMs, () => this.#renew());
   }
 
   /**
@@ -103,6 +114,7 @@ export class IsolatePool {
     const { cpu, pids } = task.limits;
     if (cpu !== undefined || pids !== undefined) return ended(refusedLimits);
     if (this.#closed) return ended(interrupted);
+    this.#quiet.touch();
     if (this.#suspects.size > 0 && this.#suspects.delete(suspect(domain, nameOf(task))))
       return this.#quarantine(domain).start(task, sink);
     return this.#hostOf(domain).start(task, sink);
@@ -129,6 +141,7 @@ export class IsolatePool {
   async #end(): Promise<void> {
     clearTimeout(this.#refilling);
     clearInterval(this.#sweeping);
+    this.#quiet.end();
     for (const quarantine of this.#quarantines.values()) quarantine.close();
     await Promise.all([...this.#hosts].map((host) => host.close()));
   }
@@ -218,6 +231,17 @@ export class IsolatePool {
     if (this.#domains.size <= maxIdleHosts) return;
     const idle = [...this.#domains].filter(([, { running }]) => running === 0).toSorted(([, a], [, b]) => a.idleMs - b.idleMs);
     for (const [domain, host] of idle.slice(maxIdleHosts)) this.#dismiss(domain, host);
+  }
+
+  /** Ends those that have grown: the spare one is there for who comes next. */
+  #renew(): void {
+    if (!this.#options.spare || this.#domains.size === 0) return;
+    const spare = this.#spare?.host;
+    // One that is still being started is no good yet.
+    if (!spare?.isServing || spare.running > 0) return this.#quiet.touch();
+    const most = spare.residentBytes + grownBytes;
+    for (const [domain, host] of this.#domains)
+      if (host.running === 0 && !host.keepsPrograms && host.residentBytes > most) this.#dismiss(domain, host);
   }
 
   #dismiss(domain: string, host: IsolateHost): void {

@@ -42,12 +42,7 @@ export async function createApp(parts: ApiParts, options: ApiOptions, lives: Req
     throw new PrisnError('not_found', `there is no ${pathOf(request)}; /openapi.json tells what there is`);
   });
   keepToContract(app);
-  app.addHook('onResponse', (request, reply, done) => {
-    const { id, method } = request;
-    const ms = Math.round(reply.elapsedTime * 10) / 10;
-    parts.log.debug({ request_id: id, method, path: pathOf(request), status: reply.statusCode, ms }, 'request');
-    done();
-  });
+  if (parts.log.isLevelEnabled('debug')) app.addHook('onResponse', tellOf(parts.log));
   const methods = watchMethods(app);
   await registerJson(app, parts, options, lives);
   await registerFunctions(app, parts, lives, options);
@@ -56,6 +51,16 @@ export async function createApp(parts: ApiParts, options: ApiOptions, lives: Req
   methods.refuseOthers();
   await app.ready();
   return app;
+}
+
+/** Tells the log of each request that was answered. */
+function tellOf(log: Log) {
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    const { id, method } = request;
+    const ms = Math.round(reply.elapsedTime * 10) / 10;
+    log.debug({ request_id: id, method, path: pathOf(request), status: reply.statusCode, ms }, 'request');
+    done();
+  };
 }
 
 /** What comes in is checked and what goes out is shaped by the schemas. */

@@ -20,6 +20,10 @@ export class Recent<Key, Value> {
     this.#letGo = letGo;
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   /** Asks without using it. */
   has(key: Key): boolean {
     return this.#entries.has(key);

@@ -32,6 +32,8 @@ export class BundleStore {
   readonly #folder: string;
   readonly #limits: BundleLimits;
   readonly #copies = new Map<string, Promise<boolean>>();
+  /** Those that were seen: one is there until it is withdrawn here, and every execution asks. */
+  readonly #present = new Set<string>();
 
   private constructor(folder: string, limits: BundleLimits) {
     this.#folder = folder;
@@ -80,7 +82,10 @@ export class BundleStore {
   }
 
   has(id: string): boolean {
-    return idPattern.test(id) && lstatSync(this.#path(id), { throwIfNoEntry: false }) !== undefined;
+    if (this.#present.has(id)) return true;
+    if (!idPattern.test(id) || lstatSync(this.#path(id), { throwIfNoEntry: false }) === undefined) return false;
+    this.#present.add(id);
+    return true;
   }
 
   /**
@@ -152,6 +157,7 @@ export class BundleStore {
 
   /** @returns the path of the bundle that is none any more */
   #withdraw(id: string): string {
+    this.#present.delete(id);
     const path = join(this.#folder, `tmp-${id}-${process.hrtime.bigint()}`);
     renameSync(this.#path(id), path);
     return path;

@@ -6,4 +6,6 @@ export interface Log {
   readonly info: Write;
   readonly warn: Write;
   readonly error: Write;
+  /** Whether what is said at this level is written, so that it is worth putting together. */
+  readonly isLevelEnabled: (level: 'debug') => boolean;
 }

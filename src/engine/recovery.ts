@@ -37,7 +37,7 @@ const atOnce = 8;
 const interrupted: Outcome = {
   reason: 'interrupted',
   exitCode: exitCodes.failed,
-  message: 'the server ended while the program ran',
+  message: 'the server ended while the program ran, or was about to begin',
 };
 
 export class Recovery {

@@ -69,11 +69,10 @@ export function acceptedRecord(
   { id, nowMs, nodeId }: { readonly id: string; readonly nowMs: number; readonly nodeId: string },
 ): Execution {
   const { namespace, deployment, name, trigger } = submission;
-  const program = programOf(submission);
   return known({
     id,
     namespace,
-    name: name ?? deployment?.name ?? ('entrypoint' in program ? nameFrom(program.entrypoint) : undefined) ?? runtime,
+    name: name ?? deployment?.name ?? nameOf(programOf(submission)) ?? runtime,
     deployment_id: deployment?.id,
     deployment: deployment?.name,
     revision: deployment?.revision,
@@ -84,4 +83,8 @@ export function acceptedRecord(
     node_id: nodeId,
     trigger,
   });
+}
+
+function nameOf(program: ProgramText | ProgramInBundle): string | undefined {
+  return 'entrypoint' in program ? nameFrom(program.entrypoint) : undefined;
 }

@@ -2,8 +2,8 @@
  * How executions are found and counted without a scan.
  *
  * - A place in time is that of the id, whose first part is milliseconds: every index is by id and a cursor is an id.
- * - An execution is in three lists: all, its namespace's, its deployment's; there it is in `all` from its creation, and in that
- *   of its status from its end.
+ * - An execution that has ended is in three lists of its status: of all, of its namespace, of its deployment. A list of several
+ *   statuses is made of theirs, and of those that have not ended, which are known in memory: so a creation has no rows here.
  * - Each list has counters of what has ended, one a status and slot of creation time, so that a total is a sum of few numbers,
  *   also one with `since`: only in the slot where `since` lies, rows are counted.
  */
@@ -11,7 +11,7 @@ import { PrisnError } from '../base/error.ts';
 import { newId } from '../base/id.ts';
 import type { Execution, ExecutionStatus } from '../model/execution.ts';
 import { counterValue } from './group.ts';
-import type { KeyValue } from './key-value.ts';
+import type { KeyValue, Range } from './key-value.ts';
 import { keyOf, lastPart, prefixOf } from './keyspace.ts';
 
 export const idForm = /^exec-[0-9a-hjkmnp-tv-z]{26}$/;
@@ -31,8 +31,11 @@ export interface ExecutionFilter {
   readonly sinceMs?: number;
 }
 
-/** The rows of an execution in the lists of a status, or of `all`. */
-export function indexKeys(execution: Owner & { readonly id: string }, status: ExecutionStatus | 'all'): string[] {
+/** What an execution ends as. */
+const endings = ['Completed', 'Failed'] as const satisfies ExecutionStatus[];
+
+/** The rows of an ended execution. */
+export function indexKeys(execution: Owner & { readonly id: string }, status: ExecutionStatus): string[] {
   return scopesOf(execution).map((scope) => keyOf('by', ...scope, status, execution.id));
 }
 
@@ -42,25 +45,51 @@ export function counterKeys(execution: Owner & { readonly id: string }, status: 
 }
 
 /**
- * Newest first; those of the filter's status, or of all.
+ * Newest first; of those that have ended the ones that the filter lets through.
  * @param before an id: only older ones
+ * @param limit no more are needed
  */
-export async function* endedIds(store: KeyValue, filter: ExecutionFilter, before: string | undefined): AsyncGenerator<string> {
-  const prefix = prefixOf('by', ...scopeOf(filter), filter.status ?? 'all');
-  const bound = before === undefined ? {} : { before: prefix + before };
-  for await (const { key } of store.range({
-    prefix,
-    after: prefix + sinceOf(filter),
-    ...bound,
-    reverse: true,
-    skipDamaged: true,
-  }))
-    yield lastPart(key);
+export function endedIds(
+  store: KeyValue,
+  filter: ExecutionFilter,
+  before: string | undefined,
+  limit: number,
+): AsyncGenerator<string> {
+  const since = sinceOf(filter);
+  const listOf = (status: ExecutionStatus): AsyncGenerator<string> => {
+    const prefix = prefixOf('by', ...scopeOf(filter), status);
+    const bounds = { after: prefix + since, ...(before !== undefined && { before: prefix + before }) };
+    return idsOf(store, { prefix, ...bounds, reverse: true, limit });
+  };
+  return filter.status === undefined ? merged(endings.map(listOf), 'newest') : listOf(filter.status);
 }
 
-/** Oldest first; all. */
-export async function* oldestIds(store: KeyValue): AsyncGenerator<string> {
-  for await (const { key } of store.range({ prefix: prefixOf('by', '*', '*', 'all'), skipDamaged: true })) yield lastPart(key);
+/** Oldest first; all that have ended. @param limit no more are needed */
+export function oldestIds(store: KeyValue, limit: number): AsyncGenerator<string> {
+  return merged(
+    endings.map((status) => idsOf(store, { prefix: prefixOf('by', '*', '*', status), limit })),
+    'oldest',
+  );
+}
+
+async function* idsOf(store: KeyValue, range: Range): AsyncGenerator<string> {
+  for await (const key of store.keys(range)) yield lastPart(key);
+}
+
+/** Lists that are in order as one in that order; what is in several of them is in it once. */
+export async function* merged(lists: readonly AsyncGenerator<string>[], first: 'newest' | 'oldest'): AsyncGenerator<string> {
+  try {
+    const heads = await Promise.all(lists.map((list) => list.next()));
+    for (;;) {
+      const ids = heads.flatMap(({ done, value }) => (done ? [] : [value]));
+      if (ids.length === 0) return;
+      const id = ids.reduce((best, other) => (other < best === (first === 'oldest') ? other : best));
+      yield id;
+      for (const [i, list] of lists.entries()) if (heads[i]?.value === id) heads[i] = await list.next();
+    }
+  } finally {
+    for (const list of lists) await list.return(undefined);
+  }
 }
 
 /** How many that have ended the filter lets through. */
@@ -68,7 +97,7 @@ export async function countEnded(store: KeyValue, filter: ExecutionFilter): Prom
   const since = sinceOf(filter);
   const slot = since.slice(0, slotLength);
   let total = 0;
-  for (const status of ['Completed', 'Failed'] as const) {
+  for (const status of endings) {
     if (filter.status !== undefined && filter.status !== status) continue;
     const counters = prefixOf('count', ...scopeOf(filter), status);
     for await (const counter of store.range({ prefix: counters, after: counters + slot, skipDamaged: true }))
@@ -76,7 +105,7 @@ export async function countEnded(store: KeyValue, filter: ExecutionFilter): Prom
     if (slot === '') continue;
     const rows = prefixOf('by', ...scopeOf(filter), status);
     const bounds = { after: rows + since, before: `${rows}${slot}~` };
-    for await (const _ of store.range({ prefix: rows, ...bounds, skipDamaged: true })) total++;
+    for await (const _ of store.keys({ prefix: rows, ...bounds })) total++;
   }
   return total;
 }

@@ -17,6 +17,7 @@ import {
   idOfCursor,
   indexKeys,
   matcher,
+  merged,
   oldestIds,
   type ExecutionFilter,
   type Owner,
@@ -100,7 +101,6 @@ export class Executions {
         { key: recordKey(id), value: toJson(execution) },
         { key: keyOf('spec', id), value: toJson(spec) },
         { key: keyOf('unfinished', id), value: new Uint8Array() },
-        ...indexKeys(execution, 'all').map((key) => ({ key, value: new Uint8Array() })),
       ],
     };
     for (let attempt = 1; ; attempt++) {
@@ -188,22 +188,15 @@ export class Executions {
   async record(execution: Execution, output?: Uint8Array): Promise<number> {
     const { id } = execution;
     if (!idForm.test(id)) throw new TypeError(`${id} is no id of an execution`);
-    const batch = endBatch(execution, output);
-    return this.#store.write(
-      {
-        ...batch,
-        expect: [{ key: recordKey(id), revision: null }],
-        put: [...batch.put, ...indexKeys(execution, 'all').map((row) => ({ key: row, value: new Uint8Array() }))],
-      },
-      { durable: false, lazy: true },
-    );
+    const batch = { ...endBatch(execution, output), expect: [{ key: recordKey(id), revision: null }] };
+    return this.#store.write(batch, { durable: false, lazy: true });
   }
 
   async list(filter: ExecutionFilter, { limit, offset = 0, cursor }: ExecutionPage): Promise<ExecutionList> {
     const before = cursor === undefined ? undefined : idOfCursor(cursor);
     const ids: string[] = [];
     let skip = offset;
-    for await (const id of this.#idsOf(filter, before)) {
+    for await (const id of this.#idsOf(filter, before, offset + limit + 1)) {
       if (skip-- > 0) continue;
       if (ids.push(id) > limit) break;
     }
@@ -231,9 +224,7 @@ export class Executions {
   async prune({ beforeMs, keep, limit }: { beforeMs: number; keep: number; limit: number }): Promise<Execution[]> {
     const excess = (await countEnded(this.#store, {})) - keep;
     const ids: string[] = [];
-    for await (const id of oldestIds(this.#store)) {
-      if (!this.#unfinished.has(id) && ids.push(id) >= limit) break;
-    }
+    for await (const id of oldestIds(this.#store, limit)) if (ids.push(id) >= limit) break;
     const found = (await this.#store.getMany(ids.map(recordKey), skipDamaged)).flatMap((stored) =>
       stored ? [versioned<Execution>(stored)] : [],
     );
@@ -251,15 +242,20 @@ export class Executions {
   }
 
   /** Newest first. */
-  #idsOf(filter: ExecutionFilter, before: string | undefined): AsyncIterable<string> | Iterable<string> {
+  #idsOf(filter: ExecutionFilter, before: string | undefined, limit: number): AsyncGenerator<string> {
     const { status } = filter;
-    if (status !== 'Pending' && status !== 'Running') return endedIds(this.#store, filter, before);
+    if (status === 'Completed' || status === 'Failed') return endedIds(this.#store, filter, before, limit);
+    // Looked at before the rows are: one that ends meanwhile is in both, and none is missed.
+    const unfinished = this.#unfinishedIds(filter, before);
+    return status === undefined ? merged([unfinished, endedIds(this.#store, filter, before, limit)], 'newest') : unfinished;
+  }
+
+  #unfinishedIds(filter: ExecutionFilter, before: string | undefined): AsyncGenerator<string> {
     const matches = matcher(filter);
-    const ids = [...this.#unfinished].flatMap(([id, one]) => (matches(id, one) ? [id] : []));
-    return ids
-      .filter((id) => before === undefined || id < before)
-      .toSorted()
-      .toReversed();
+    const ids = [...this.#unfinished].flatMap(([id, one]) =>
+      matches(id, one) && (before === undefined || id < before) ? [id] : [],
+    );
+    return listOf(ids.toSorted().toReversed());
   }
 
   async #total(filter: ExecutionFilter): Promise<number> {
@@ -268,6 +264,10 @@ export class Executions {
     for (const [id, one] of this.#unfinished) if (matches(id, one)) total++;
     return total;
   }
+}
+
+async function* listOf(ids: readonly string[]): AsyncGenerator<string> {
+  yield* ids;
 }
 
 function recordKey(id: string): string {
@@ -295,7 +295,7 @@ function removal({ record, revision }: Versioned<Execution>): Batch {
   return {
     // Two who delete the same must not count it twice.
     expect: [{ key: recordKey(id), revision }],
-    delete: [recordKey(id), keyOf('result', id), keyOf('output', id), ...indexKeys(record, 'all'), ...indexKeys(record, status)],
+    delete: [recordKey(id), keyOf('result', id), keyOf('output', id), ...indexKeys(record, status)],
     add: counterKeys(record, status).map((key) => ({ key, by: -1 })),
   };
 }

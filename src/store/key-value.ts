@@ -73,6 +73,8 @@ export interface KeyValue {
    */
   write(batch: Batch, options: WriteOptions): Promise<number>;
   range(range: Range): AsyncIterable<Entry>;
+  /** As `range`, where the keys say all: the values are not looked at, and damage to one does not count. */
+  keys(range: Range): AsyncIterable<string>;
   /** Finishes what was written. */
   close(): Promise<void>;
 }

@@ -7,7 +7,7 @@
  * | `restoring` `rebuilding` | there while a backup is being restored, while indexes are being made anew |
  * | `execution/ID` `spec/ID` `result/ID` `output/ID` | an execution, in the parts that are read apart |
  * | `unfinished/ID` | marks what must be looked at after a restart; its revision is the order of acceptance |
- * | `by/NAMESPACE/DEPLOYMENT/STATUS/ID` | index for lists; `*` stands for all |
+ * | `by/NAMESPACE/DEPLOYMENT/STATUS/ID` | index for lists of what has ended; `*` stands for all |
  * | `count/NAMESPACE/DEPLOYMENT/STATUS/SLOT` | counter of the ended, a slot is 17 minutes of creation |
  * | `deployment/NAMESPACE/NAME` `deployment-id/ID` `revision/ID/NUMBER` | deployments |
  * | `secret/NAMESPACE/NAME` `secret-version/NAMESPACE/NAME/NUMBER` | sealed secrets |
@@ -62,7 +62,7 @@ export function versioned<T>(stored: Stored): Versioned<T> {
 export type Migration = (store: KeyValue) => Promise<void>;
 
 /** From version 1 to 2, from 2 to 3 and so on. */
-const migrations: readonly Migration[] = [];
+const migrations: readonly Migration[] = [dropListsOfAll];
 
 export const schemaKey = 'schema';
 
@@ -91,4 +91,16 @@ export async function migrate(store: KeyValue, steps = migrations): Promise<void
     await steps[next - 2]?.(store);
     await mark(next);
   }
+}
+
+/** Version 1 had each execution in a list `all` too, beside that of its status. */
+async function dropListsOfAll(store: KeyValue): Promise<void> {
+  let gone: string[] = [];
+  const flush = async (): Promise<void> => {
+    await store.write({ delete: gone }, { durable: false });
+    gone = [];
+  };
+  for await (const key of store.keys({ prefix: prefixOf('by') }))
+    if (key.split('/')[3] === 'all' && gone.push(key) === 1000) await flush();
+  await flush();
 }

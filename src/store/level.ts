@@ -8,9 +8,9 @@
  * While `failed`, what is there can still be read. What LevelDB does not notice about its files, `ledger.ts` does.
  */
 import { join } from 'node:path';
-import { PrisnError, messageOf } from '../base/error.ts';
+import { PrisnError } from '../base/error.ts';
 import { frame, unframe } from './frame.ts';
-import { GroupCommit, counterValue, planGroup, type Plan, type Present, type Write } from './group.ts';
+import { GroupCommit, planGroup, type Plan, type Present, type Write } from './group.ts';
 import {
   checkBatch,
   checkKey,
@@ -21,20 +21,11 @@ import {
   type Stored,
   type WriteOptions,
 } from './key-value.ts';
-import {
-  bytesOfTables,
-  failureOf,
-  iteratorFinds,
-  openDatabase,
-  probeDisk,
-  writeAll,
-  type Database,
-  type Operation,
-} from './level-database.ts';
-import { Ledger, droppedByRecovery, ringSlots, type Mark } from './ledger.ts';
+import { bytesOfTables, failureOf, openDatabase, probeDisk, writeAll, type Database, type Operation } from './level-database.ts';
+import { Ledger, droppedByRecovery, type Mark } from './ledger.ts';
+import { checkRing, ringOperation } from './ring.ts';
+import { verify } from './verify.ts';
 
-/** Keys of the port are printable, so these are out of its sight. */
-const ringPrefix = '\0ring/';
 const firstKey = '!';
 const retryMs = 1000;
 /** Tables smaller than this are verified at every start: it takes a tenth of a second. */
@@ -136,55 +127,24 @@ export class LevelStore implements KeyValue {
     return this.#commits.add(batch, durable, lazy);
   }
 
-  async *range({ prefix, after = '', before, reverse = false, limit = -1, skipDamaged = false }: Range): AsyncGenerator<Entry> {
-    const begin = prefix || firstKey;
-    const first = after >= begin ? { gt: after } : { gte: begin };
-    const end = before !== undefined && before < `${prefix}\x7f` ? before : `${prefix}\x7f`;
-    const options = { ...first, lt: end, reverse, limit, highWaterMarkBytes: chunkBytes };
-    const iterator = await this.#read(async () => this.#database.iterator(options));
-    try {
-      for (;;) {
-        const entries = await this.#read(() => iterator.nextv(step));
-        if (entries.length === 0) return;
-        for (const [key, framed] of entries) {
-          const stored = this.#unframe(key, framed, skipDamaged);
-          if (stored) yield { key, ...stored };
-        }
-      }
-    } finally {
-      await iterator.close();
+  async *range(range: Range): AsyncGenerator<Entry> {
+    const iterator = await this.#read(async () => this.#database.iterator(boundsOf(range)));
+    for await (const [key, framed] of this.#stepsOf(iterator)) {
+      const stored = this.#unframe(key, framed, range.skipDamaged === true);
+      if (stored) yield { key, ...stored };
     }
   }
 
+  async *keys(range: Range): AsyncGenerator<string> {
+    yield* this.#stepsOf(await this.#read(async () => this.#database.keys(boundsOf(range))));
+  }
+
   /**
-   * Reads everything and checks it: checksums, and whether what a range shows is found by its key too (LevelDB looks up by
-   * index and filter, which can be damaged on their own). What is wrong is in `health()` from then on.
+   * Reads everything and checks it; what is wrong is in `health()` from then on.
    * @returns the number of records read
    */
-  async verify(): Promise<number> {
-    let records = 0;
-    const iterator = this.#database.iterator({ fillCache: false, highWaterMarkBytes: chunkBytes });
-    try {
-      for (;;) {
-        const entries = await iterator.nextv(step);
-        if (entries.length === 0) return records;
-        records += entries.length;
-        const found = await this.#database.getMany(entries.map(([key]) => key));
-        for (const [i, [key, framed]] of entries.entries()) {
-          if (!unframe(key, framed)) await this.#ledger.report(`the record ${JSON.stringify(key)} is damaged`);
-          // It may have been deleted since the iterator began.
-          else if (!found[i] && (await iteratorFinds(this.#database, key)))
-            await this.#ledger.report(`the record ${key} is there but is not found by its key`);
-        }
-      }
-    } catch (error) {
-      const failure = failureOf(error);
-      if (failure.code !== 'damaged') throw failure;
-      await this.#ledger.report(`reading stopped after ${records} records: ${messageOf(error)}`);
-      return records;
-    } finally {
-      await iterator.close();
-    }
+  verify(): Promise<number> {
+    return verify(this.#database, this.#ledger);
   }
 
   close(): Promise<void> {
@@ -234,7 +194,7 @@ export class LevelStore implements KeyValue {
     const mark = { group: this.#mark.group + 1, revision };
     const sync = durable && this.#sync;
     try {
-      await writeAll(this.#database, framed(mark, changes), sync);
+      await writeAll(this.#database, operationsOf(mark, changes), sync);
     } catch (error) {
       const failure = failureOf(error);
       this.#fail(failure);
@@ -265,6 +225,18 @@ export class LevelStore implements KeyValue {
     this.#retry = undefined;
   }
 
+  async *#stepsOf<T>(iterator: { nextv(size: number): Promise<T[]>; close(): Promise<void> }): AsyncGenerator<T> {
+    try {
+      for (;;) {
+        const found = await this.#read(() => iterator.nextv(step));
+        if (found.length === 0) return;
+        yield* found;
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
   async #read<T>(read: () => Promise<T>): Promise<T> {
     try {
       return await read();
@@ -282,34 +254,14 @@ export class LevelStore implements KeyValue {
   }
 }
 
-/** Reads the ring, lets the ledger judge it, and fills its gaps, so that they are found once. */
-async function checkRing(database: Database, ledger: Ledger): Promise<Mark> {
-  const slots = new Map<number, Mark>();
-  try {
-    for await (const [key, framed] of database.iterator({ gte: ringPrefix, lt: `${ringPrefix}:` })) {
-      const stored = unframe(key, framed);
-      if (stored) slots.set(Number(key.slice(ringPrefix.length)), { group: counterValue(stored), revision: stored.revision });
-    }
-  } catch (error) {
-    throw failureOf(error);
-  }
-  const { last, missing } = await ledger.check(slots);
-  if (missing.length > 0)
-    await writeAll(
-      database,
-      missing.map((group) => ringOperation({ group, revision: 0 })),
-      true,
-    );
-  await ledger.begin(last);
-  return last;
-}
-
-function* framed(mark: Mark, changes: Plan['changes']): Generator<Operation> {
+function* operationsOf(mark: Mark, changes: Plan['changes']): Generator<Operation> {
   yield ringOperation(mark);
   for (const [key, stored] of changes) yield { key, value: stored && frame(key, stored) };
 }
 
-function ringOperation({ group, revision }: Mark): Operation {
-  const key = ringPrefix + String(group % ringSlots).padStart(5, '0');
-  return { key, value: frame(key, { value: Buffer.from(String(group)), revision }) };
+function boundsOf({ prefix, after = '', before, reverse = false, limit = -1 }: Range) {
+  const begin = prefix || firstKey;
+  const first = after >= begin ? { gt: after } : { gte: begin };
+  const end = before !== undefined && before < `${prefix}\x7f` ? before : `${prefix}\x7f`;
+  return { ...first, lt: end, reverse, limit, highWaterMarkBytes: chunkBytes };
 }

@@ -44,11 +44,10 @@ export async function rebuildIfNeeded(store: KeyValue, lostWrites: boolean): Pro
 
 function rowsOf(execution: Execution, marked: boolean): Batch {
   const { id, status } = execution;
-  const all = indexKeys(execution, 'all').map((key) => ({ key, value: nothing }));
   // The mark that is there stays as it is: its revision is the order of acceptance.
-  if (!hasEnded(execution)) return { put: marked ? all : [...all, { key: keyOf('unfinished', id), value: nothing }] };
+  if (!hasEnded(execution)) return { put: marked ? [] : [{ key: keyOf('unfinished', id), value: nothing }] };
   return {
-    put: [...all, ...indexKeys(execution, status).map((key) => ({ key, value: nothing }))],
+    put: indexKeys(execution, status).map((key) => ({ key, value: nothing })),
     delete: [keyOf('unfinished', id), keyOf('spec', id)],
     add: counterKeys(execution, status).map((key) => ({ key, by: 1 })),
   };

@@ -75,7 +75,7 @@ export function partsOf(fakes: Fakes, logged: Logged[] = []): ApiParts {
     runtimes: (fakes.runtimes as ApiParts['runtimes']) ?? (() => absent('runtimes')),
     node: (fakes.node as ApiParts['node']) ?? (() => absent('node')),
     readiness: (fakes.readiness as ApiParts['readiness']) ?? (() => ({ ready: true, reasons: [] })),
-    log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+    log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error'), isLevelEnabled: () => true },
     version: '1.2.3',
   };
 }

@@ -167,7 +167,7 @@ export class TestClock implements Clock {
   }
 }
 
-const quiet: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const quiet: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, isLevelEnabled: () => false };
 
 export interface Engine {
   readonly executor: Executor;

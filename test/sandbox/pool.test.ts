@@ -252,6 +252,21 @@ describe('a trust domain', () => {
     assert.ok(pool.stats().hosts > 0);
   });
 
+  test('that has grown a lot has the spare host when it is quiet, and nothing else does', needsProc, async () => {
+    const pool = newPool(undefined, { spare: true, quietMs: 100 });
+    const fills = 'const all = []; for (let i = 0; i < 1_500_000; i++) all.push({ i, next: i + 1 });';
+    await run(pool, '1', { domain: 'small' });
+    await run(pool, fills, { domain: 'grown' });
+    await pool.warm();
+    const [small, grown, spare] = hosts().slice(-3);
+    await until('a host gone', () => pool.stats().hosts === 2);
+    assert.ok(!hosts().includes(grown as number));
+    assert.ok(hosts().includes(small as number));
+    assert.equal((await run(pool, 'console.log("again")', { domain: 'grown' })).stdout, 'again\n');
+    assert.ok(hosts().includes(spare as number));
+    assert.equal(pool.stats().restarts, 0);
+  });
+
   test('makes the host leave that has been idle longest, where more are idle than are kept', needsProc, async () => {
     const others = new Set(hosts());
     const pool = newPool(undefined, { maxIdleHosts: 2 });

@@ -63,6 +63,13 @@ export function keyValueContract(name: string, use: (body: (store: KeyValue) => 
       assert.equal(await store.get('ok'), undefined);
     });
 
+    it('gives the keys of a range alone', async (store) => {
+      await store.write({ put: ['a/1', 'a/2', 'a/3', 'b/1'].map((key) => ({ key, value: bytes(key) })) }, durable);
+      const found: string[] = [];
+      for await (const key of store.keys({ prefix: 'a/', after: 'a/1', reverse: true })) found.push(key);
+      assert.deepEqual(found, ['a/3', 'a/2']);
+    });
+
     it('refuses keys that are not printable', async (store) => {
       for (const key of ['', 'a b', 'ä', 'a\n', '\0ring/00001', 'x'.repeat(513)])
         await assert.rejects(store.write({ put: [{ key, value: bytes('') }] }, durable), TypeError);

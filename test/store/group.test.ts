@@ -18,7 +18,8 @@ function put(key: string) {
 }
 
 describe('a write that nobody waits for', () => {
-  test('goes with the next one that somebody waits for, before it', async () => {
+  test('goes with the next one that somebody waits for, before it', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
     const { groups, commits } = recorded();
     const lazy = [];
     for (const key of ['a', 'b']) {

@@ -60,6 +60,18 @@ describe('the schema version', () => {
     assert.equal(await store.get('old/a'), undefined);
   });
 
+  test('a store of the first version loses the lists of all, which are made of those of each status', async () => {
+    const store = new MemoryStore();
+    const kept = ['by/*/*/Completed/exec-1', 'by/all/*/Failed/exec-2', 'execution/exec-1'];
+    const gone = ['by/*/*/all/exec-1', 'by/all/*/all/exec-2', 'by/default/*/all/exec-1'];
+    await store.write({ put: [...kept, ...gone].map((key) => ({ key, value: new Uint8Array() })) });
+    await store.write({ put: [{ key: 'schema', value: toJson(1) }] });
+    await migrate(store);
+    const left: string[] = [];
+    for await (const key of store.keys({ prefix: '' })) left.push(key);
+    assert.deepEqual(left, [...kept, 'schema']);
+  });
+
   test('a store of a newer prisn is refused and left as it is', async () => {
     const store = new MemoryStore();
     await migrate(store, [async () => undefined, async () => undefined]);

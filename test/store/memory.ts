@@ -39,6 +39,10 @@ export class MemoryStore implements KeyValue {
     yield* entries;
   }
 
+  async *keys(range: Range): AsyncGenerator<string> {
+    for await (const { key } of this.range(range)) yield key;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#commits.idle();
