@@ -72,13 +72,16 @@ export class Cell {
   }
 }
 
+/** What the host does when the guest calls a function of its own. */
+type Answer = (name: keyof Host, args: readonly unknown[]) => unknown;
+
 /** A context with the platform in it, which no program has seen yet. */
 export class Room {
   readonly cell: Cell;
   readonly context: ivm.Context;
   readonly #boot: GuestFunction;
   #guest: GuestFunction | undefined;
-  #host: Host | undefined;
+  #answer: Answer | undefined;
   #cpuBefore = 0n;
   /** The isolate may still call what belongs to the program. */
   isSpoiled = false;
@@ -91,12 +94,13 @@ export class Room {
 
   /**
    * Connects it with the host of a program.
+   * @param answer does what the guest asks for
    * @param blocking entries of the guest block this thread, so nothing can be told to it without waiting; others need a
    *   prelude that has all in a snapshot
    * @returns what calls the guest's entries by name
    */
-  enter(host: Host, told: StartTold, blocking: boolean, gate?: SharedArrayBuffer): GuestFunction {
-    this.#host = host;
+  enter(answer: Answer, told: StartTold, blocking: boolean, gate?: SharedArrayBuffer): GuestFunction {
+    this.#answer = answer;
     this.#cpuBefore = this.cell.isolate.cpuTime;
     const call = (index: unknown, ...args: unknown[]): unknown => this.#call(index, args);
     const ask = new ivm.Callback(call);
@@ -121,7 +125,7 @@ export class Room {
 
   /** What still runs in it, if anything, reaches nobody any more. */
   leave(): void {
-    this.#host = undefined;
+    this.#answer = undefined;
     if (this.cell.isolate.isDisposed) return;
     (this.#guest ?? this.#boot).release();
     this.context.release();
@@ -131,7 +135,7 @@ export class Room {
     const name = hostFunctions[Number(index)];
     if (name === undefined) throw new TypeError('the host has no such function');
     if (name === 'part') return this.cell.part(String(args[0]), this.context);
-    return (this.#host?.[name] as ((...args: unknown[]) => unknown) | undefined)?.(...args);
+    return this.#answer?.(name, args);
   }
 }
 
