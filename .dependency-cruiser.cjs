@@ -124,11 +124,7 @@ module.exports = {
     },
     door('isolated-vm', 'node_modules/isolated-vm', ['sandbox/isolate/']),
     door('piscina', 'node_modules/piscina', ['sandbox/isolate/']),
-    door('esbuild', 'node_modules/esbuild', [
-      'runtimes/javascript/',
-      'sandbox/isolate/prelude.ts',
-      'sandbox/isolate/node-sources.ts',
-    ]),
+    door('esbuild', 'node_modules/esbuild', ['runtimes/javascript/', 'sandbox/isolate/prelude-build.ts']),
     door('threads', '^(node:)?worker_threads$', ['sandbox/isolate/']),
     door('level', 'node_modules/(level|classic-level)/', ['src/store/']),
     door('fastify', 'node_modules/(fastify|@fastify)/', ['src/api/']),

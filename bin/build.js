@@ -1,5 +1,5 @@
 /**
- * Builds `dist`: every source translated by tsc, the guest's prelude as one script with V8's code cache, the start path of
+ * Builds `dist`: every source translated by tsc, the guest's prelude with V8's code cache, the start path of
  * the CLI and its commands as a CommonJS file each (loading a graph of ES modules costs 6 and 11 ms more), and the launcher.
  *
  * Plain JavaScript: npm starts it on whatever Node is there, before anything is built.
@@ -17,7 +17,6 @@ if (Number.parseInt(process.versions.node, 10) < 24) {
   process.exit(1);
 }
 const { cpSync, existsSync, globSync, mkdirSync, renameSync, rmSync, writeFileSync } = fs;
-const { default: ivm } = await import('isolated-vm');
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -27,7 +26,7 @@ try {
   mkdirSync(staging);
   translate();
   copyAssets();
-  await bundlePrelude();
+  packPrelude();
   await bundleCli(root, staging);
   writeFileSync(join(staging, 'isolated-vm.cjs'), isolatedVm());
   const lacking = await buildLauncher(root, staging);
@@ -68,12 +67,11 @@ function copyAssets() {
   }
 }
 
-async function bundlePrelude() {
-  const { buildPrelude } = await import(join(staging, 'sandbox/isolate/prelude.js'));
-  const code = await buildPrelude(join(root, 'sandbox/isolate/guest/prelude.ts'));
-  writeFileSync(join(staging, 'sandbox/isolate/prelude.guest.js'), code);
-  const script = new ivm.Isolate().compileScriptSync(code, { filename: 'prisn:prelude', produceCachedData: true });
-  writeFileSync(join(staging, 'sandbox/isolate/prelude.guest.cache'), new Uint8Array(script.cachedData.copy()));
+function packPrelude() {
+  const [entry, file] = ['prelude-pack.js', 'prelude.guest'].map((name) => join(staging, 'sandbox/isolate', name));
+  const args = ['--no-node-snapshot', entry, join(root, 'sandbox/isolate/guest'), file];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the prelude cannot be built:\n${stderr}`);
 }
 
 /**

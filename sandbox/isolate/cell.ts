@@ -11,8 +11,9 @@
 import ivm from 'isolated-vm';
 import { Recent } from '../../src/base/recent.ts';
 import { type GuestFunction, entryOf } from './engine.ts';
-import { hostFunctions, type Host, type Start } from './guest/host.ts';
-import type { Prelude } from './prelude.ts';
+import { hostFunctions, type Host } from './guest/host.ts';
+import type { StartTold } from './start.ts';
+import { compile, type Prelude } from './prelude.ts';
 
 const maxCompiled = 16;
 
@@ -20,6 +21,7 @@ export class Cell {
   readonly isolate: ivm.Isolate;
   /** Its value in a context is `boot` of the prelude. */
   readonly #opening: ivm.Script;
+  readonly #parts: Prelude['parts'];
   readonly heapBytes: number;
   /** How many rooms it has had. */
   rooms = 0;
@@ -27,14 +29,12 @@ export class Cell {
   readonly #compiled = new Recent<string, true>(maxCompiled);
 
   /** @param heapBytes limit of the heap */
-  constructor({ code, cachedData, snapshot }: Prelude, heapBytes: number) {
+  constructor({ opening, parts, snapshot }: Prelude, heapBytes: number) {
     this.heapBytes = heapBytes;
     const memoryLimit = Math.max(8, Math.floor(heapBytes / 2 ** 20));
     this.isolate = new ivm.Isolate({ memoryLimit, ...(snapshot && { snapshot }) });
-    this.#opening = this.isolate.compileScriptSync(code, {
-      filename: 'prisn:prelude',
-      ...(cachedData && { cachedData: new ivm.ExternalCopy(cachedData) }),
-    });
+    this.#opening = compile(this.isolate, opening);
+    this.#parts = parts;
   }
 
   /** Blocks, as `Room.enter` does: it is the platform's own code, takes half a millisecond, and other threads cost more. */
@@ -42,6 +42,14 @@ export class Cell {
     this.rooms++;
     const context = this.isolate.createContextSync();
     return new Room(this, context, entryOf(this.#opening.runSync(context, { reference: true })));
+  }
+
+  /** A module of the prelude, for a program that waits for it on this very thread. */
+  part(id: string, context: ivm.Context): unknown {
+    const script = this.#parts?.get(id)?.();
+    if (!script) throw new TypeError('the platform has no such part');
+    const found = compile(this.isolate, script, id).runSync(context, { reference: true });
+    return found.derefInto({ release: true });
   }
 
   /** @param revision of the program that is compiled in it next */
@@ -64,13 +72,16 @@ export class Cell {
   }
 }
 
+/** What the host does when the guest calls a function of its own. */
+type Answer = (name: keyof Host, args: readonly unknown[]) => unknown;
+
 /** A context with the platform in it, which no program has seen yet. */
 export class Room {
   readonly cell: Cell;
   readonly context: ivm.Context;
   readonly #boot: GuestFunction;
   #guest: GuestFunction | undefined;
-  #host: Host | undefined;
+  #answer: Answer | undefined;
   #cpuBefore = 0n;
   /** The isolate may still call what belongs to the program. */
   isSpoiled = false;
@@ -83,16 +94,25 @@ export class Room {
 
   /**
    * Connects it with the host of a program.
-   * @param blocking entries of the guest block this thread, so nothing can be told to it without waiting
+   * @param answer does what the guest asks for
+   * @param blocking entries of the guest block this thread, so nothing can be told to it without waiting; others need a
+   *   prelude that has all in a snapshot
    * @returns what calls the guest's entries by name
    */
-  enter(host: Host, start: Start, blocking: boolean, gate?: SharedArrayBuffer): GuestFunction {
-    this.#host = host;
+  enter(answer: Answer, told: StartTold, blocking: boolean, gate?: SharedArrayBuffer): GuestFunction {
+    this.#answer = answer;
     this.#cpuBefore = this.cell.isolate.cpuTime;
     const call = (index: unknown, ...args: unknown[]): unknown => this.#call(index, args);
     const ask = new ivm.Callback(call);
     const tell = blocking ? ask : new ivm.Callback(call, { ignored: true });
-    const given = [ask, tell, copied(start), gate && copied(gate)] as ivm.Transferable[];
+    const given = [
+      ask,
+      tell,
+      told.json,
+      told.isModule,
+      told.body && copied(told.body),
+      gate && copied(gate),
+    ] as ivm.Transferable[];
     this.#guest = entryOf(this.#boot.applySync(undefined, given, { result: { reference: true } }));
     this.#boot.release();
     return this.#guest;
@@ -105,7 +125,7 @@ export class Room {
 
   /** What still runs in it, if anything, reaches nobody any more. */
   leave(): void {
-    this.#host = undefined;
+    this.#answer = undefined;
     if (this.cell.isolate.isDisposed) return;
     (this.#guest ?? this.#boot).release();
     this.context.release();
@@ -114,7 +134,8 @@ export class Room {
   #call(index: unknown, args: unknown[]): unknown {
     const name = hostFunctions[Number(index)];
     if (name === undefined) throw new TypeError('the host has no such function');
-    return (this.#host?.[name] as ((...args: unknown[]) => unknown) | undefined)?.(...args);
+    if (name === 'part') return this.cell.part(String(args[0]), this.context);
+    return this.#answer?.(name, args);
   }
 }
 

@@ -48,7 +48,7 @@ export class HostCalls {
   constructor(io: SessionIo, sources: ProgramSources, control: SessionControl) {
     this.#io = io;
     this.#control = control;
-    const functions: Host = {
+    this.functions = {
       write: (fd, data) => io.write(fd === 2 ? 2 : 1, data),
       timer: (delayMs, keepAlive) => control.timer(Number(delayMs), Boolean(keepAlive)),
       exit: (code) => control.exit(Number(code) & 0xff),
@@ -77,8 +77,17 @@ export class HostCalls {
       sourceLine: (file, line) => sources.line(String(file), Number(line)),
       inNode: (name) => commonJs.includes(name) || name in globalThis,
     };
-    this.functions = guarded(functions, () => this.#closed);
   }
+
+  /** A call of the guest's. What throws gives it a clean error. */
+  readonly answer = (name: keyof Host, args: readonly unknown[]): unknown => {
+    if (this.#closed) return undefined;
+    try {
+      return (this.functions[name] as (...args: readonly unknown[]) => unknown)(...args);
+    } catch (error) {
+      throw clean(error);
+    }
+  };
 
   /** Another call of a program that serves several begins. */
   beginCall(): void {
@@ -246,22 +255,6 @@ function checkedHead(status: unknown, json: unknown): FunctionHead {
 const commonJs: readonly string[] = ['require', 'module', 'exports', '__dirname', '__filename'];
 
 /** Nothing that a function of the host throws reaches the guest as it is, and what comes after the end does nothing. */
-function guarded(functions: Host, isClosed: () => boolean): Host {
-  return Object.fromEntries(
-    Object.entries(functions).map(([name, call]) => [
-      name,
-      (...args: unknown[]) => {
-        if (isClosed()) return undefined;
-        try {
-          return call(...args);
-        } catch (error) {
-          throw clean(error);
-        }
-      },
-    ]),
-  ) as unknown as Host;
-}
-
 function clean(error: unknown): Error {
   const copy = new Error(messageOf(error));
   copy.stack = '';

@@ -7,14 +7,14 @@
  */
 import { Piscina } from 'piscina';
 import { siblingPath } from '../sibling.ts';
-import { loadPrelude, snapshotOf } from './prelude.ts';
+import { makeSnapshot } from './prelude.ts';
 import { firstThreadFd, threadsVariable } from './protocol.ts';
 import type { ThreadStart } from './worker.ts';
 
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
 const threads = Number(process.env[threadsVariable]);
-const snapshot = snapshotOf(await loadPrelude());
+const snapshot = await makeSnapshot();
 const pool = new Piscina({
   filename: siblingPath(import.meta.url, 'worker'),
   minThreads: threads,

@@ -190,7 +190,7 @@ export class Session {
     const room = this.#options.rooms.take(this.#task.limits.memoryBytes, this.#task.revision);
     this.#room = room;
     const start = startOf(this.#task, this.#io.colors, this.#options.calls !== undefined);
-    this.#guest = room.enter(this.#host.functions, start, this.#options.blocking, this.#io.gate);
+    this.#guest = room.enter(this.#host.answer, start, this.#options.blocking, this.#io.gate);
     this.#linker = new Linker(this.#task.program, this.#engine, room.cell.isolate, room.context);
   }
 

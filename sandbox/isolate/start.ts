@@ -9,27 +9,36 @@ export function isScript({ program }: IsolateTask): boolean {
   return program.modules[program.entry]?.format === 'script';
 }
 
+export interface StartTold {
+  /** Of a `Start`, where the body of its request is missing if it is no text. */
+  readonly json: string;
+  readonly isModule: boolean;
+  readonly body?: Uint8Array;
+}
+
 /**
  * @param colors which of the streams show colours
  * @param serves whether it is called again and again
  */
-export function startOf(task: IsolateTask, colors: Start['colors'], serves: boolean): Start {
+export function startOf(task: IsolateTask, colors: Start['colors'], serves: boolean): StartTold {
   const { args, calledAs, cwd, env, input, program, request, returns } = task;
   const isModule = !isScript(task);
-  return {
+  const body = request && bodyOf(request.body);
+  const start: Start = {
     argv: [process.execPath, calledAs ?? program.entry, ...args],
     env,
     cwd,
     entry: isModule ? pathToFileURL(program.entry).href : program.entry,
     isModule,
     ...(input !== undefined && { input }),
-    ...(request && { request: { ...request, body: bodyOf(request.body) } }),
+    ...(request && { request: { ...request, body: typeof body === 'string' ? body : '' } }),
     serves,
     returnsToHost: returns === 'outcome',
     engine: `Node.js ${process.version}`,
     timeOrigin: Date.now(),
     colors,
   };
+  return { json: JSON.stringify(start), isModule, ...(typeof body === 'object' && { body }) };
 }
 
 /** Short text crosses threads and isolates cheaper than bytes do. */

@@ -14,10 +14,10 @@ import type { Outcome } from '../../src/model/outcome.ts';
 import type { Program } from '../../src/model/task.ts';
 import { KeptPrograms } from './kept-programs.ts';
 import { Link } from './link.ts';
-import { preludeOf } from './prelude.ts';
+import { makeSnapshot, preludeOf } from './prelude.ts';
 import type { FromWorker, Order, Report, SentOrder, ToWorker } from './protocol.ts';
 import { Session } from './session.ts';
-import { Stock } from './stock.ts';
+import { Stocks } from './stocks.ts';
 import { Told } from './told.ts';
 
 /** What a thread is started with. */
@@ -43,12 +43,13 @@ interface Running {
 
 /** Serves programs for as long as the process lives. */
 export default function serve({ fd, snapshot }: ThreadStart): Promise<never> {
-  const thread = new Thread(new Stock(preludeOf(snapshot)), fd);
+  const stocks = new Stocks(preludeOf(snapshot), async () => preludeOf(await makeSnapshot('web')));
+  const thread = new Thread(stocks, fd);
   return thread.ended;
 }
 
 class Thread {
-  readonly #stock: Stock;
+  readonly #stocks: Stocks;
   readonly #link: Link<FromWorker, ToWorker>;
   readonly #programs = new Map<number, Running>();
   readonly #line = new Map<number, Order>();
@@ -59,9 +60,9 @@ class Thread {
   readonly #quiet = new QuietWatch(quietMs, () => this.#trim());
   readonly ended = new Promise<never>(() => {});
 
-  constructor(stock: Stock, fd: number) {
-    this.#stock = stock;
-    this.#kept = new KeptPrograms(stock, (id, reports) => this.#tell(id, reports));
+  constructor(stocks: Stocks, fd: number) {
+    this.#stocks = stocks;
+    this.#kept = new KeptPrograms(stocks, (id, reports) => this.#tell(id, reports));
     this.#link = new Link(new Socket({ fd, readable: true, writable: true }), (message) => this.#hear(message));
   }
 
@@ -102,7 +103,7 @@ class Thread {
     if (this.#kept.end(id, outcome)) return;
     const program = this.#programs.get(id);
     if (program) program.session.end(outcome);
-    else if (this.#line.delete(id)) this.#tell(id, [{ type: 'ended', outcome, ranAtMs: undefined, isolates: this.#stock.made }]);
+    else if (this.#line.delete(id)) this.#tell(id, [{ type: 'ended', outcome, ranAtMs: undefined, isolates: this.#stocks.made }]);
   }
 
   #tell(id: number, reports: readonly Report[]): void {
@@ -121,13 +122,13 @@ class Thread {
   async #run(id: number, order: Order): Promise<void> {
     const noLongerYoung = this.#grow();
     const told = new Told(order, (reports) => this.#tell(id, reports));
-    const session = new Session(order.task, told.io, { rooms: this.#stock, blocking: false });
+    const session = new Session(order.task, told.io, { rooms: this.#stocks.for(order.task), blocking: false });
     this.#programs.set(id, { session, told });
     const outcome = await session.start().catch(failed);
     noLongerYoung();
     // A thread that does not come back must not look like a program that has ended: the pool's watch waits for this.
     await session.released;
-    told.outbox.tell({ type: 'ended', outcome, ranAtMs: session.ranAtMs, isolates: this.#stock.made });
+    told.outbox.tell({ type: 'ended', outcome, ranAtMs: session.ranAtMs, isolates: this.#stocks.made });
     told.outbox.flush();
     this.#programs.delete(id);
     this.#advance();
@@ -135,7 +136,7 @@ class Thread {
 
   #trim(): void {
     if (this.#programs.size + this.#kept.running > 0) return this.#quiet.touch();
-    this.#stock.trim();
+    this.#stocks.trim();
     giveMemoryBack();
   }
 

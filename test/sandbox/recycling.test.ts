@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { Cell, freshRooms, type Room, type Rooms } from '../../sandbox/isolate/cell.ts';
 import { IsolatePool } from '../../sandbox/isolate/pool.ts';
-import { loadPrelude, preludeOf, snapshotOf } from '../../sandbox/isolate/prelude.ts';
+import { loadPrelude, makeSnapshot, preludeOf } from '../../sandbox/isolate/prelude.ts';
 import { Session } from '../../sandbox/isolate/session.ts';
 import { Stock } from '../../sandbox/isolate/stock.ts';
 import { foregroundHeapBytes } from '../../src/model/foreground-run.ts';
@@ -11,7 +11,7 @@ import type { IsolateTask } from '../../src/model/task.ts';
 import { type Ended, moduleTask, record, scriptTask } from './recording.ts';
 
 const megabyte = 2 ** 20;
-const prelude = preludeOf(snapshotOf(await loadPrelude()));
+const prelude = preludeOf(await makeSnapshot());
 
 /** Has each room that is given back told. */
 class Watched implements Rooms {
@@ -33,14 +33,14 @@ class Watched implements Rooms {
   }
 }
 
-async function runIn(rooms: Rooms, task: IsolateTask): Promise<Ended> {
+async function runIn(rooms: Rooms, task: IsolateTask, blocking = false): Promise<Ended> {
   const text = { 1: '', 2: '' };
   const io = {
     write: (fd: 1 | 2, data: string | Uint8Array) => void (text[fd] += Buffer.from(data).toString()),
     readInput: (answer: (input: string | undefined) => void) => answer(undefined),
     colors: { stdout: false, stderr: false },
   };
-  const outcome = await new Session(task, io, { rooms, blocking: false }).start();
+  const outcome = await new Session(task, io, { rooms, blocking }).start();
   return { ...outcome, stdout: text[1], stderr: text[2] };
 }
 
@@ -68,7 +68,7 @@ class OneCell implements Rooms {
   }
 }
 
-/** An isolate of its own for each, in which the prelude runs as a script. */
+/** An isolate of its own for each, in which the prelude's core runs as a script and its parts when they are needed. */
 const fromScript = freshRooms(await loadPrelude(), 128 * megabyte);
 
 const cells: OneCell[] = [];
@@ -108,7 +108,7 @@ describe('the next program in an isolate', () => {
     assert.equal((await cell.run(spoiler)).exitCode, 3);
     const next = await cell.run(inventory);
     assert.equal(first.stderr, '');
-    assert.equal(sorted(first.stdout), sorted((await runIn(fromScript, scriptTask(inventory))).stdout));
+    assert.equal(sorted(first.stdout), sorted((await runIn(fromScript, scriptTask(inventory), true)).stdout));
     assert.equal(next.stdout, first.stdout);
     assert.equal(next.exitCode, 0);
   });
@@ -196,7 +196,7 @@ describe('the next program in an isolate', () => {
 
   test('shows errors, inspection and late globals as in an isolate of its own', async () => {
     const code = "console.log([new Map([[1, { a: 1n }]])], SuppressedError.name, typeof Temporal, new URL('a:b').href); null.x";
-    const own = await runIn(fromScript, scriptTask(code));
+    const own = await runIn(fromScript, scriptTask(code), true);
     const cell = newCell();
     await cell.run("console.log(new Map(), new URL('http://h/'))");
     const { stdout, stderr } = await cell.run(code);

@@ -6,7 +6,7 @@
  * object, so a program that replaces `console.log` also gets what `count` and `table` print, as under node.
  */
 import { host } from './host.ts';
-import { startInfo, writeTo } from './process.ts';
+import { startInfo, writeTo } from './program.ts';
 
 type Stream = 1 | 2;
 
@@ -97,13 +97,10 @@ const methods = {
 };
 
 /** What the program has as `console`. */
-let self: typeof methods;
+const self: typeof methods = Object.assign(Object.create({}), methods);
+Object.defineProperty(self, Symbol.toStringTag, { value: 'console', configurable: true });
 
-/** @returns the object for `globalThis.console` */
-export function createConsole(): typeof methods {
-  self = Object.assign(Object.create({}), methods);
-  return Object.defineProperty(self, Symbol.toStringTag, { value: 'console', configurable: true });
-}
+export { self as console };
 
 function print(stream: Stream, args: readonly unknown[]): void {
   write(stream, textOf(stream, args));

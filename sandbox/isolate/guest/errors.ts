@@ -7,7 +7,7 @@
  * hands an unhandled rejection to the host as a copy, and the host gives the copy's stack back to find the original.
  */
 import { type Failure, host } from './host.ts';
-import { startInfo } from './process.ts';
+import { startInfo } from './program.ts';
 
 interface Position {
   readonly file: string;
@@ -23,11 +23,8 @@ const positions = new WeakMap<object, Position>();
 const recent: { readonly stack: string; readonly error: WeakRef<object> }[] = [];
 const maxRecent = 64;
 
-export function installStackTraces(): void {
-  Object.defineProperty(Error, 'prepareStackTrace', { value: format, writable: true, configurable: true, enumerable: false });
-}
-
-function format(error: object, sites: NodeJS.CallSite[]): string {
+/** `Error.prepareStackTrace`. */
+export function format(error: object, sites: NodeJS.CallSite[]): string {
   const own = sites.filter((site) => !isOurs(site));
   const lines = own.map((site) => `\n    at ${describeSite(site)}`);
   const stack = Error.prototype.toString.call(error) + lines.join('');

@@ -11,7 +11,7 @@
  */
 import { callable, hasFetch } from './callable.ts';
 import { host, type Request as Received } from './host.ts';
-import { startInfo } from './process.ts';
+import { startInfo } from './program.ts';
 import { isResponse } from './web/is-response.ts';
 
 /** Taken before the program can replace them. */
@@ -78,7 +78,7 @@ async function answerInput(main: Handler, received: Received): Promise<void> {
     return exchange().sendJson(stringify({ error: 'Bad Request', code: 'usage', message }), 400, received.method);
   }
   const { argv, env } = startInfo();
-  return sendValue(await main(parsed.input, { args: argv.slice(2), env, waitUntil }), received.method);
+  return sendValue(await main(parsed.input, { args: argv.slice(2), env: { ...env }, waitUntil }), received.method);
 }
 
 /** The body: JSON where it is some, else its text. Without one, the parameters of the URL. */

@@ -60,8 +60,14 @@ export interface Host {
   inNode(name: string): boolean;
 }
 
+/** What the platform asks besides. */
+interface PlatformHost extends Host {
+  /** A module of the guest's that is not here yet. */
+  part(id: string): (exports: object, require: (id: string) => object) => void;
+}
+
 /** Each function, and whether somebody waits for its answer, or for its error. */
-const all: Record<keyof Host, 'asked' | 'told'> = {
+const all: Record<keyof PlatformHost, 'asked' | 'told'> = {
   write: 'told',
   timer: 'told',
   exit: 'asked',
@@ -89,10 +95,11 @@ const all: Record<keyof Host, 'asked' | 'told'> = {
   mapPosition: 'asked',
   sourceLine: 'asked',
   inNode: 'asked',
+  part: 'asked',
 };
 
 /** By their numbers. */
-export const hostFunctions = Object.keys(all) as (keyof Host)[];
+export const hostFunctions = Object.keys(all) as (keyof PlatformHost)[];
 
 export type HostCall = (index: number, ...args: unknown[]) => unknown;
 
@@ -186,12 +193,6 @@ export interface ModuleBindings {
   evaluated(namespace: object): void;
 }
 
-export let host: Host;
-
-export function setHost(value: Host): void {
-  host = value;
-}
-
 /** Fixed parameters, as many as the longest of the functions has: a program may have broken what spreading needs. */
 type Call = (a?: unknown, b?: unknown, c?: unknown, d?: unknown, e?: unknown) => unknown;
 
@@ -201,9 +202,9 @@ let toldCalls = 0;
 let toldSize = 0;
 
 /** The guest's side of the border is made before there is a host. */
-host = Object.fromEntries(
+export const host: PlatformHost = Object.fromEntries(
   hostFunctions.map((name, index) => [name, all[name] === 'asked' ? asking(index) : telling(index)]),
-) as unknown as Host;
+) as unknown as PlatformHost;
 
 function asking(index: number): Call {
   return (a, b, c, d, e) => ask(index, a, b, c, d, e);

@@ -1,12 +1,11 @@
-/** Node's internal modules as `node-sources.ts` bundles them. */
+/** Node's internal modules as `node-sources.ts` has them. */
 declare module 'node-source:*' {
-  const load: (
+  export function load(
     exports: object,
     require: (id: string) => unknown,
     module: { exports: unknown },
     process: object,
     internalBinding: (name: string) => object,
     primordials: object,
-  ) => void;
-  export default load;
+  ): void;
 }

@@ -13,6 +13,8 @@ const uncurryThis = bind.bind(call) as unknown as (method: Func) => Func;
 /** A function that takes the receiver and a list of the arguments; with `receiver` the list only. */
 const applyBind = bind.bind(apply) as unknown as (method: Func, receiver?: unknown) => Func;
 
+const names = builtinNames();
+
 const given: Readonly<Record<string, unknown>> = {
   uncurryThis,
   applyBind,
@@ -21,11 +23,11 @@ const given: Readonly<Record<string, unknown>> = {
   SafeStringIterator: undefined, // for a node without ICU
   TypedArray: Object.getPrototypeOf(Uint8Array),
   // Node's formatter learns from it which classes are the language's own.
-  globalThis: Object.fromEntries(builtinNames.map((name) => [name, undefined])),
+  globalThis: Object.fromEntries(names.map((name) => [name, undefined])),
 };
 
 /** Longest first: `ArrayBufferIsView` is of `ArrayBuffer`. */
-const owners = [...builtinNames, 'TypedArray'].filter((name) => /^[A-Z]/.test(name)).toSorted((a, b) => b.length - a.length);
+const owners = [...names, 'TypedArray'].filter((name) => /^[A-Z]/.test(name)).toSorted((a, b) => b.length - a.length);
 
 export const primordials: object = new Proxy({}, { get: (_target, name) => derive(String(name)) });
 

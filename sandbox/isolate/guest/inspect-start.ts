@@ -5,23 +5,19 @@
  * the guest's `Proxy` notes what it makes. It is itself a proxy of V8's constructor: name, length, the missing prototype
  * and every error stay V8's.
  */
+import { ownNames } from './globals.ts';
 
-/**
- * The names that V8 itself puts on the global object: this module is evaluated before the platform adds its own. In a
- * context of a snapshot V8 adds some more after that.
- */
-export const builtinNames: string[] = Object.getOwnPropertyNames(globalThis);
+let names: readonly string[];
 
-let known = 0;
-
-/** The platform's own globals are there. */
-export function noteOwnGlobals(): void {
-  known = Object.getOwnPropertyNames(globalThis).length;
+/** Before the program adds any; V8 adds some of its own to a context of a snapshot late. */
+export function noteGlobals(): void {
+  names = Object.getOwnPropertyNames(globalThis);
 }
 
-/** What has come since then is V8's. */
-export function noteLateBuiltins(): void {
-  builtinNames.push(...Object.getOwnPropertyNames(globalThis).slice(known));
+/** The names that V8 itself puts on the global object. */
+export function builtinNames(): string[] {
+  const own = ownNames();
+  return names.filter((name) => !own.has(name));
 }
 
 /** Target and handler, or null after revocation. */

@@ -5,8 +5,8 @@
  * sources capture every built-in that they use at that moment, so what the program does to a prototype later does not
  * change how it is shown.
  */
-import loadTable from 'node-source:internal/cli_table';
-import loadInspect from 'node-source:internal/util/inspect';
+import { load as loadTable } from 'node-source:internal/cli_table';
+import { load as loadInspect } from 'node-source:internal/util/inspect';
 import { internalBinding, internalRequire } from './inspect-bindings.ts';
 import { primordials } from './inspect-primordials.ts';
 

@@ -1,11 +1,12 @@
 /** The default export of a program: how it is called, and what its end waits for. */
 import { callable, hasFetch } from './callable.ts';
-import { excerpt, onlyPlace, reportUncaught } from './errors.ts';
 import { host } from './host.ts';
-import { exitCode, startInfo } from './process.ts';
+import { exitCode, startInfo } from './program.ts';
 
 /** Taken before the program can replace them. */
 const { parse, stringify } = JSON;
+
+const errors = () => require('./errors.ts') as typeof import('./errors.ts');
 
 export type Main = (input: unknown, context: object) => unknown;
 
@@ -38,7 +39,7 @@ async function settled(work: () => Promise<void>): Promise<void> {
     awaitCall(false);
     host.settled();
   } catch (error) {
-    reportUncaught(error);
+    errors().reportUncaught(error);
   }
 }
 
@@ -51,7 +52,7 @@ const maxResultLength = 512 * 2 ** 10;
  */
 export async function callMain(main: Main, text: string | undefined): Promise<void> {
   const { argv, env, returnsToHost } = startInfo();
-  const value = await main(text === undefined ? undefined : parse(text), { args: argv.slice(2), env });
+  const value = await main(text === undefined ? undefined : parse(text), { args: argv.slice(2), env: { ...env } });
   const json = toJson(value);
   if (json === undefined) return;
   if (returnsToHost) host.result(json.length > maxResultLength ? json.length : json);
@@ -89,6 +90,7 @@ const unsettled = 13;
 export function finalExitCode(): number {
   const code = exitCode();
   if (awaited === undefined || !startInfo().isModule || code !== 0) return code;
+  const { excerpt, onlyPlace } = errors();
   const place = awaited === topLevelAwait ? excerpt(onlyPlace(/\bawait\b/)) : '';
   host.write(
     2,

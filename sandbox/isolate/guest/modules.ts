@@ -5,11 +5,12 @@
  * therefore writes `$impt$` and `$importMeta` in their place (names of the same length, so that positions stay exact),
  * and the host puts a line before the module that binds both to this module's own.
  */
-import { original, reportUncaught, reportUnhandled } from './errors.ts';
-import { type Failure, host, type ModuleBindings } from './host.ts';
+import { type Failure, host } from './host.ts';
 import { callOnce } from './main.ts';
-import { startInfo } from './process.ts';
-import { open } from './serving.ts';
+import { startInfo } from './program.ts';
+
+const errors = () => require('./errors.ts') as typeof import('./errors.ts');
+const serving = () => require('./serving.ts') as typeof import('./serving.ts');
 
 interface Import {
   readonly promise: Promise<object>;
@@ -22,7 +23,7 @@ const imports = new Map<number, Import>();
 let nextId = 0;
 
 /** `import()` of one module. */
-function importer(referrer: string): (specifier: unknown) => Promise<object> {
+export function importer(referrer: string): (specifier: unknown) => Promise<object> {
   return async (specifier) => {
     const text = `${specifier}`;
     const id = ++nextId;
@@ -34,11 +35,11 @@ function importer(referrer: string): (specifier: unknown) => Promise<object> {
 }
 
 /** `import.meta` of one module, with node's properties. */
-function meta(file: string, url: string, main: boolean): object {
+export function meta(file: string, url: string, main: boolean): object {
   return Object.assign(Object.create(null), { dirname: file.replace(/\/[^/]*$/, '') || '/', filename: file, main, url });
 }
 
-function imported(id: number, namespace: object): void {
+export function imported(id: number, namespace: object): void {
   settle(id)?.resolve(namespace);
 }
 
@@ -64,7 +65,7 @@ export function importedBefore(id: number, first: number): void {
 export function importFailed(id: number, failure: Failure): void {
   const waiting = settle(id);
   if (waiting) waiting.reject(thrown(failure));
-  else reportUnhandled(failure);
+  else errors().reportUnhandled(failure);
 }
 
 /**
@@ -77,29 +78,21 @@ export function unhandled(failure: Failure): boolean {
     settle(id)?.reject(thrown(failure));
     return true;
   }
-  reportUnhandled(failure);
+  errors().reportUnhandled(failure);
   return false;
 }
 
 /** The error object itself where it is still known, else its like. */
 function thrown(failure: Failure): unknown {
   if ('primitive' in failure) return failure.primitive;
-  return original(failure.stack) ?? (failure.syntax === undefined ? new Error(failure.message) : new SyntaxError(failure.syntax));
+  return (
+    errors().original(failure.stack) ??
+    (failure.syntax === undefined ? new Error(failure.message) : new SyntaxError(failure.syntax))
+  );
 }
 
-/** A CommonJS body without `require`: `this` is an empty object, as `module.exports` would be. */
-export function runScript(body: (importModule: unknown) => unknown): void {
-  try {
-    body.call({}, importer(startInfo().entry));
-  } catch (error) {
-    reportUncaught(error);
-  }
-}
-
-function evaluated(namespace: object): void {
+export function evaluated(namespace: object): void {
   const { default: main } = namespace as { default?: unknown };
-  if (startInfo().serves) open(main);
+  if (startInfo().serves) serving().open(main);
   else callOnce(main);
 }
-
-export const bindings: Omit<ModuleBindings, 'script'> = { importer, meta, imported, evaluated };

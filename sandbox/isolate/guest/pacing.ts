@@ -1,5 +1,5 @@
 /** Holds the program back after a write, as a pipe would that is full: see `gate.ts` of the host. */
-import { host, setHost } from './host.ts';
+import { host } from './host.ts';
 
 /** Taken before the program can replace them. */
 const { load, wait } = Atomics;
@@ -12,15 +12,12 @@ export function pace(gate: SharedArrayBuffer): void {
     while (load(word, 0) === closed) wait(word, 0, closed);
   };
   const { write, body } = host;
-  setHost({
-    ...host,
-    write: (fd, data) => {
-      write(fd, data);
-      hold();
-    },
-    body: (data) => {
-      body(data);
-      hold();
-    },
-  });
+  host.write = (fd, data) => {
+    write(fd, data);
+    hold();
+  };
+  host.body = (data) => {
+    body(data);
+    hold();
+  };
 }

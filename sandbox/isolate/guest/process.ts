@@ -1,33 +1,7 @@
 /** The part of node's `process` that a program in an isolate has: what is not here sends a program to node. */
 import { invalidArgument } from './arguments.ts';
-import { host, type Start } from './host.ts';
-
-let code: unknown;
-let started: Start;
-/** What `process.env` is, behind its proxy. */
-let variables: Record<string, string>;
-
-export function setStart(start: Start): void {
-  started = start;
-}
-
-/** What the host told when the run began. */
-export function startInfo(): Start {
-  return started;
-}
-
-/** Another call of a program that serves several: what is the call's own is made anew. */
-export function beginCall(executionId: string | undefined): void {
-  code = undefined;
-  if (executionId === undefined) return;
-  variables['PRISN_EXECUTION_ID'] = executionId;
-  (started.env as Record<string, string>)['PRISN_EXECUTION_ID'] = executionId;
-}
-
-/** The exit code that the program asked for by `process.exitCode`, 0 otherwise. */
-export function exitCode(): number {
-  return code === undefined || code === null ? 0 : Number(code) & 0xff;
-}
+import { host } from './host.ts';
+import { assignedExitCode, assignExitCode, exitCode, NativeProxy, set, setWriter, startInfo, variables } from './program.ts';
 
 /** Node takes integers and strings of integers, and refuses everything else. */
 function validExitCode(value: unknown): unknown {
@@ -41,7 +15,7 @@ function validExitCode(value: unknown): unknown {
 }
 
 function exit(value?: unknown): never {
-  if (arguments.length > 0) code = validExitCode(value);
+  if (arguments.length > 0) assignExitCode(validExitCode(value));
   host.exit(exitCode());
   throw new Error('unreachable: the host has ended the program');
 }
@@ -69,43 +43,43 @@ function stream(fd: 1 | 2): Stream {
   };
 }
 
-/** V8's own: one that the program makes is noted, to be shown as a proxy. */
-const { Proxy } = globalThis;
-
 /** Values are strings, as in the environment of a process. */
-function environment(values: Readonly<Record<string, string>>): Record<string, string> {
-  const { set } = Reflect; // before the program can replace it
-  variables = { ...values };
-  return new Proxy(variables, { set: (target, key, value) => set(target, key, `${value}`) });
+function environment(): Record<string, string> {
+  return new NativeProxy(variables(), { set: (target, key, value) => set(target, key, `${value}`) });
 }
 
-let streams: { readonly stdout: Stream; readonly stderr: Stream };
-let own: readonly unknown[];
-
-/** As node's console writes: through the streams' `write`, which a program may have replaced to see what is written. */
-export function writeTo(fd: 1 | 2, text: string): void {
-  const stream = fd === 1 ? streams.stdout : streams.stderr;
-  if (stream.write === own[fd]) host.write(fd, text);
-  else stream.write(text);
+/** A program may have replaced the streams' `write` to see what is written. */
+function writeThrough(streams: readonly [Stream, Stream]): void {
+  const own = streams.map(({ write }) => write);
+  setWriter((fd, text) => {
+    const stream = streams[fd - 1] as Stream;
+    if (stream.write === own[fd - 1]) host.write(fd, text);
+    else stream.write(text);
+  });
 }
 
-export function createProcess(start: Start): object {
-  streams = { stdout: stream(1), stderr: stream(2) };
-  own = [undefined, streams.stdout.write, streams.stderr.write];
+function create(): object {
+  const start = startInfo();
+  const [stdout, stderr] = [stream(1), stream(2)];
+  writeThrough([stdout, stderr]);
   const process = {
-    env: environment(start.env),
+    env: environment(),
     argv: [...start.argv],
     cwd: () => start.cwd,
     exit,
-    ...streams,
+    stdout,
+    stderr,
   };
   return Object.defineProperty(process, 'exitCode', {
-    get: () => code,
+    get: assignedExitCode,
     set: (value: unknown) => {
-      code = validExitCode(value);
+      assignExitCode(validExitCode(value));
       host.exitCode(exitCode());
     },
     enumerable: true,
     configurable: true,
   });
 }
+
+/** What a program has as `process`. */
+export const process = create();

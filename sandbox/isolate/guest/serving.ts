@@ -11,7 +11,7 @@ import { callable, hasFetch } from './callable.ts';
 import { showUncaught } from './errors.ts';
 import { host, type Request, turn } from './host.ts';
 import { awaitCall, callMain } from './main.ts';
-import { beginCall } from './process.ts';
+import { beginCall } from './program.ts';
 import { clearTimers } from './timers.ts';
 
 /** Taken before the program can replace it. */

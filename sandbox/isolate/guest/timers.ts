@@ -8,7 +8,6 @@
  * The queue is a binary heap by (due, sequence); a cleared timer stays until it comes up and is skipped then.
  */
 import { invalidArgument } from './arguments.ts';
-import { reportUncaught } from './errors.ts';
 import { host } from './host.ts';
 
 type Callback = (...args: unknown[]) => unknown;
@@ -111,7 +110,7 @@ class Timeout {
     try {
       timer.#callback.apply(timer, timer.#args);
     } catch (error) {
-      reportUncaught(error);
+      (require('./errors.ts') as typeof import('./errors.ts')).reportUncaught(error);
     }
     if (timer.#active) return; // refreshed by its own callback
     if (timer.#repeat && !timer.#cleared) timer.#schedule();
@@ -228,12 +227,9 @@ export function setInterval(callback: unknown, delay?: unknown, ...args: unknown
   return new Timeout(checked(callback), delay, args, true);
 }
 
-/** `clearTimeout` and `clearInterval` do the same under two names, as in node: a timer or its number. */
-export function clearTimer(name: string): (timer: unknown) => void {
-  const clear = (timer: unknown): void => {
-    const isNumber = typeof timer === 'number' || typeof timer === 'string';
-    const found = Timeout.is(timer) ? timer : isNumber ? byId.get(Number(timer)) : undefined;
-    if (found) Timeout.cancel(found);
-  };
-  return Object.defineProperty(clear, 'name', { value: name });
+/** As `clearTimeout` and `clearInterval` do: a timer or its number. */
+export function clearTimer(timer: unknown): void {
+  const isNumber = typeof timer === 'number' || typeof timer === 'string';
+  const found = Timeout.is(timer) ? timer : isNumber ? byId.get(Number(timer)) : undefined;
+  if (found) Timeout.cancel(found);
 }

@@ -3,7 +3,7 @@
  * (https://w3c.github.io/user-timing/). Entries stay until they are cleared.
  */
 import { host } from '../host.ts';
-import { startInfo } from '../process.ts';
+import { startInfo } from '../program.ts';
 import { structuredClone } from './clone.ts';
 import { DOMException } from './dom-exception.ts';
 import { EventTarget } from './event-target.ts';
