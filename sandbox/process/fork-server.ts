@@ -63,7 +63,7 @@ const answerMs = 5000;
 /** Each module of a batch may take ten seconds. */
 const preloadMs = 120_000;
 /** A ticket is good for four seconds, at the end of which at the latest is told what came of it. */
-const ticketMs = 10_000;
+const ticketMs = 6000;
 const stopMs = 1000;
 
 const mostComplaints = 100;

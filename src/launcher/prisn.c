@@ -56,7 +56,8 @@ enum {
   exit_usage = 2,
   exit_failed = 125,
   exit_signal = 128,
-  answer_ms = 500,     /* for the daemon to say that it is there */
+  answer_ms = 500,     /* for the daemon to say that it is there, and for whoever has to read from us to go on with it */
+  begin_ms = 2000,     /* for a fork server to begin the program */
   stop_ms = 1000,      /* for a program to stop at SIGTSTP, say to restore the terminal */
   max_answer = 1 << 20 /* bytes of a frame that is no output */
 };
@@ -444,18 +445,20 @@ static const char *socket_path(void) {
   return socket;
 }
 
+/* How long a peer may take nothing of what is sent, or not accept a connection; 0 for ever. */
+static void set_patience(int fd, int ms) {
+  struct timeval patience = {.tv_usec = ms * 1000};
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+}
+
 /* One of this user's processes listens there, or this does not return. */
 static int connect_to(const struct sockaddr_un *address, socklen_t length, const char *whom) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  struct timeval patience = {.tv_usec = answer_ms * 1000};
   struct ucred peer = {0};
   socklen_t size = sizeof peer;
   if (fd < 0) decline("no socket can be opened");
-  // A full queue would keep connect() waiting.
-  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  set_patience(fd, answer_ms);
   if (connect(fd, (const struct sockaddr *)address, length) < 0) decline("%s does not answer: %s", whom, strerror(errno));
-  patience.tv_usec = 0;
-  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != geteuid()) decline("%s is another user's", whom);
   return fd;
 }
@@ -508,7 +511,7 @@ static void ask(int fd, const struct run *run, const struct bytes *identity) {
   put_list(&request, run->args, run->arg_count);
   put_list(&request, run->env, run->env_count);
   set_length(request.at + start - 4, request.length - start);
-  if (!send_all(fd, request.at, request.length)) decline("the daemon hung up");
+  if (!send_all(fd, request.at, request.length)) decline("the daemon %s", errno == EAGAIN ? "does not answer" : "hung up");
 }
 
 /* ---- Frames ---- */
@@ -644,6 +647,8 @@ static _Noreturn void serve(struct reader *in, struct run *run, const struct sel
   struct frame frame;
   bool seen = false;
   size_t taken = 0;
+  // A program need not read its input.
+  set_patience(in->fd, 0);
   // Only now may something begin: a client that gave up before has not begun anything.
   send_frame(in->fd, 'G', "", 0);
   while (read_frame(in, &frame)) {
@@ -770,21 +775,25 @@ static bool send_handover(int fd, const struct bytes *request, const struct hand
   return sent > 0 && send_all(fd, request->at + sent, request->length - (size_t)sent);
 }
 
-/* Signals wait here until the program is there to get them. @returns a descriptor that tells of them */
-static int catch_signals(uint64_t ignored, sigset_t *before) {
-  static const int passed[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP, SIGCONT};
-  sigset_t caught;
-  sigemptyset(&caught);
+/* Signals wait for the program to be there. */
+struct signals {
+  int fd; /* tells at first only of those that would end us, and of all when the program is there */
+  sigset_t before, caught;
+};
+
+static struct signals catch_signals(uint64_t ignored) {
+  static const int ending[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}, others[] = {SIGWINCH, SIGTSTP, SIGCONT};
+  struct signals signals;
+  sigemptyset(&signals.caught);
   // What is ignored and blocked would wait all the same.
-  for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
-    if ((ignored >> (passed[i] - 1) & 1) == 0) sigaddset(&caught, passed[i]);
-  sigprocmask(SIG_BLOCK, &caught, before);
-  int fd = signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (fd < 0) {
-    sigprocmask(SIG_SETMASK, before, NULL);
-    decline("no signals can be caught");
-  }
-  return fd;
+  for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+    if ((ignored >> (ending[i] - 1) & 1) == 0) sigaddset(&signals.caught, ending[i]);
+  signals.fd = signalfd(-1, &signals.caught, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signals.fd < 0) decline("no signals can be caught");
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if ((ignored >> (others[i] - 1) & 1) == 0) sigaddset(&signals.caught, others[i]);
+  sigprocmask(SIG_BLOCK, &signals.caught, &signals.before);
+  return signals;
 }
 
 static bool is_stopped(pid_t pid) {
@@ -821,6 +830,38 @@ static void pass_signals(int signals, int server, pid_t pid) {
 static void let_go(const struct handover *handover) {
   for (size_t i = 0; i < handover->count; i++)
     if (handover->fds[i] != 2) close(handover->fds[i]);
+}
+
+/* @returns whether it is certain that the program will not begin: it says so first, and from now on it cannot */
+static bool withdraw(int server) {
+  char byte;
+  shutdown(server, SHUT_RD);
+  return recv(server, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+/* Hands over, and waits until the program begins, or does not return. */
+static pid_t begin(struct reader *in, const struct bytes *request, const struct handover *handover, const struct signals *signals) {
+  const char *why = "the fork server does not take it";
+  struct frame frame = {0};
+  char *payload = NULL;
+  bool answers = false;
+  if (send_handover(in->fd, request, handover)) {
+    struct pollfd pollers[] = {{.fd = in->fd, .events = POLLIN}, {.fd = signals->fd, .events = POLLIN}};
+    while (poll(pollers, 2, begin_ms) < 0) continue;
+    answers = pollers[0].revents != 0;
+    why = answers ? "the fork server hung up" : "the fork server does not answer";
+    if ((answers || !withdraw(in->fd)) && read_frame(in, &frame)) payload = read_payload(in, frame.length);
+  }
+  bool begins = payload != NULL && frame.type == 'P';
+  if (begins && answers) {
+    signalfd(signals->fd, &signals->caught, 0);
+    return (pid_t)atoi(payload);
+  }
+  // What has come meanwhile comes now.
+  sigprocmask(SIG_SETMASK, &signals->before, NULL);
+  // It began as we withdrew. Nobody can tell us of it any more, and it ends with us.
+  if (begins) fail(exit_failed, "the fork server answered too late, and the program was ended");
+  decline("%s", payload != NULL && frame.type == 'N' ? payload : why);
 }
 
 /* From the first `P` on the program runs, and everything that can happen ends us. */
@@ -863,18 +904,10 @@ static _Noreturn void run_forked(struct run *run, const struct self *self, char 
   memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
   static struct reader in;
   in.fd = connect_to(&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name)), "the fork server");
-  sigset_t before;
-  int signals = catch_signals(self->ignored, &before);
-  struct frame frame;
-  char *payload = NULL;
-  if (send_handover(in.fd, &request, &handover) && read_frame(&in, &frame)) payload = read_payload(&in, frame.length);
-  if (payload == NULL || frame.type != 'P') {
-    // What has come meanwhile waits still, and comes now.
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    decline("%s", payload != NULL && frame.type == 'N' ? payload : "the fork server hung up");
-  }
+  struct signals signals = catch_signals(self->ignored);
+  pid_t pid = begin(&in, &request, &handover, &signals);
   let_go(&handover);
-  attend(&in, signals, (pid_t)atoi(payload));
+  attend(&in, signals.fd, pid);
 }
 
 int main(int argc, char **argv) {

@@ -205,7 +205,7 @@ describe('a fork server that', { skip: process.platform !== 'linux' && 'Linux on
     await until('a ticket', () => 'ticket' in forks.ticket(request()));
     t.mock.timers.enable({ apis: ['setTimeout'] });
     forks.ticket(request());
-    t.mock.timers.tick(10_000);
+    t.mock.timers.tick(6000);
     t.mock.timers.reset();
     await until('it gone', () => forks.stats().lost === 1);
     assert.match(log.join('\n'), /left a ticket unanswered/);
