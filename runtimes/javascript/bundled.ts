@@ -58,10 +58,12 @@ function textOf(files: readonly { readonly path: string; readonly text: string }
 }
 
 function externalOf({ inputs }: Metafile): string | undefined {
-  return Object.values(inputs)
-    .flatMap(({ imports }) => imports)
-    // What esbuild itself brings is called so.
-    .find(({ external, path }) => external && path !== '<runtime>')?.path;
+  return (
+    Object.values(inputs)
+      .flatMap(({ imports }) => imports)
+      // What esbuild itself brings is called so.
+      .find(({ external, path }) => external && path !== '<runtime>')?.path
+  );
 }
 
 /** The package.json of each package: it says which of its files are meant. */
