@@ -1,5 +1,6 @@
 import { benchAccuracy } from './bench-accuracy.ts';
 import { cliStart } from './cli-start.ts';
+import { environment } from './environment.ts';
 import { executions } from './executions.ts';
 import { idle } from './idle.ts';
 import { fn } from './fn.ts';
@@ -16,6 +17,7 @@ export const benchmarks: Readonly<Record<string, () => void | Promise<void>>> = 
   'isolate-cold': isolateCold,
   'isolate-warm': isolateWarm,
   'isolate-variants': isolateVariants,
+  environment,
   executions,
   'light-tasks': lightTasks,
   idle,

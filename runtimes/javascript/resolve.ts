@@ -112,7 +112,7 @@ export function resolveImport(specifier: string, importer: string, inputs: Input
       const found = inputs.isFile(path) ? path : asWritten(path, inputs);
       if (found) return targetFile(specifier, found, inputs);
     }
-    return { lack: `imports '${specifier}'`, isPackage: !specifier.startsWith('#') && !isBuiltin(specifier) };
+    return { lack: `imports '${specifier}'`, isPackage: !/[#:]/.test(specifier) && !isBuiltin(specifier) };
   }
   let path: string;
   try {
