@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Command, cpuOfCommands, quantile, report, type Row, timeCommands } from './measure.ts';
+import { type Command, cpuOfCommands, report, type Row, timeCommands } from './measure.ts';
+import { quantile } from '../src/load/ranks.ts';
 
 const runs = 25;
 const installs = 5;

@@ -78,8 +78,9 @@ describe('the launcher', { skip: needsLauncher.skip || needs('python3').skip }, 
       assert.equal(said.stdout, 'ran\n');
       // Who wants to say now that the program begins cannot.
       const last = forks.connections.at(-1);
-      const failed = once(last ?? daemon, 'error') as Promise<[NodeJS.ErrnoException]>;
-      last?.resume().write('P');
+      assert.ok(last);
+      const failed = once(last, 'error') as Promise<[NodeJS.ErrnoException]>;
+      last.resume().write('P');
       assert.match((await failed)[0].code ?? '', /^(?:EPIPE|ECONNRESET)$/);
     });
 
