@@ -36,7 +36,6 @@ const keptDifferences: Readonly<Record<string, KeptDifference>> = {
     in: ['stderr'],
     why: 'a rejection reaches prisn as a copy: what is no error is shown as #<Object>',
   },
-  'takes-urls-apart.js': { in: ['stdout'], why: "the message for a call without new names prisn's own class" },
   'throws-a-caught-error-again.js': {
     in: ['stderr'],
     why: 'isolated-vm tells where an error was made, not where it was thrown again',

@@ -38,7 +38,7 @@ export interface IsolatePoolOptions {
   readonly maxIdleHosts?: number;
   /** A host that runs nothing for so long leaves; four minutes by default. */
   readonly idleMs?: number;
-  /** When nothing was started for so long, hosts that have grown leave; two seconds by default. */
+  /** A host that has grown leaves when it has run nothing for so long; 2.4 seconds by default. */
   readonly quietMs?: number;
   /** Output of a program that is not paced is dropped beyond this, bytes a stream; 10 MB by default. */
   readonly maxOutputBytes?: number;
@@ -77,7 +77,7 @@ const defaultIdleHosts = 8;
 /** Between two looks for hosts that have been idle for too long: a part of that time. */
 const looksPerIdle = 8;
 
-const defaultQuietMs = 2000;
+const defaultQuietMs = 2400;
 /** A host has grown when it has so much more than the spare one. */
 const grownBytes = 32 * 2 ** 20;
 
@@ -103,7 +103,7 @@ export class IsolatePool {
 
   constructor(options: IsolatePoolOptions) {
     this.#options = options;
-    this.#quiet = new QuietWatch(options.quietMs ?? defaultQuietMs, () => this.#renew());
+    this.#quiet = new QuietWatch(this.#quietMs, () => this.#renew());
   }
 
   /**
@@ -207,6 +207,10 @@ export class IsolatePool {
     });
   }
 
+  get #quietMs(): number {
+    return this.#options.quietMs ?? defaultQuietMs;
+  }
+
   get #idleMs(): number {
     return this.#options.idleMs ?? defaultIdleMs;
   }
@@ -233,15 +237,16 @@ export class IsolatePool {
     for (const [domain, host] of idle.slice(maxIdleHosts)) this.#dismiss(domain, host);
   }
 
-  /** Ends those that have grown: the spare one is there for who comes next. */
+  /** Ends those that have grown, since the spare one is there for who comes next; those that ran until now are looked at again. */
   #renew(): void {
-    if (!this.#options.spare || this.#domains.size === 0) return;
+    if (!this.#options.spare) return;
     const spare = this.#spare?.host;
     // One that is still being started is no good yet.
-    if (!spare?.isServing || spare.running > 0) return this.#quiet.touch();
-    const most = spare.residentBytes + grownBytes;
-    for (const [domain, host] of this.#domains)
-      if (host.running === 0 && !host.keepsPrograms && host.residentBytes > most) this.#dismiss(domain, host);
+    const most = spare?.isServing && spare.running === 0 ? spare.residentBytes + grownBytes : undefined;
+    for (const [domain, host] of this.#domains) {
+      if (most === undefined || host.idleMs < this.#quietMs) this.#quiet.touch();
+      else if (!host.keepsPrograms && host.residentBytes > most) this.#dismiss(domain, host);
+    }
   }
 
   #dismiss(domain: string, host: IsolateHost): void {

@@ -45,6 +45,7 @@ export class Reading {
   /** Less what is not shown, and with its place in the queue. */
   shown(record: Execution): Execution {
     const queue_position = record.status === 'Pending' ? this.#runs.position(record.id) : undefined;
+    if (queue_position === undefined && record.process === undefined) return record;
     return known({ ...record, queue_position, process: undefined });
   }
 

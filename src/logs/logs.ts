@@ -42,9 +42,10 @@ export class Logs {
   /** To be called once the record is stored, with what `end` of the writer handed back. */
   async release(id: string): Promise<void> {
     const writer = this.#live.get(id);
-    const { inline } = (await writer?.end()) ?? {};
+    if (!writer) return;
+    const { inline } = await writer.end();
     this.#live.delete(id);
-    if (inline && writer?.isOnDisk) await this.delete(id);
+    if (inline && writer.isOnDisk) await this.delete(id);
   }
 
   /**
