@@ -161,16 +161,22 @@ describe('a fork server', { skip, timeout: 120_000 }, () => {
 
   it('stops a program at the key for it, which the kernel would not, and lets it go on', async (t) => {
     const [folder, server] = [new Folder(t), new Server(t)];
+    const goOn = folder.path('go-on');
+    const untilThere = `while not os.path.exists(${JSON.stringify(goOn)}): time.sleep(0.01)`;
     const { launcher: client, end } = await server.launch(
       t,
-      folder.file('waits.py', withTree(folder.path('pids'), 'os.kill(child, 9); os.kill(int(orphan), 9); input()')),
+      folder.file(
+        'waits.py',
+        withTree(folder.path('pids'), `os.kill(child, 9); os.kill(int(orphan), 9)\n${untilThere}\nexit(3)`),
+      ),
     );
     const [program = 0] = await folder.pids('pids');
     client.kill('SIGTSTP');
     await until('it is stopped', () => stateOf(program) === 'T');
     client.kill('SIGCONT');
     await until('it goes on', () => stateOf(program) !== 'T');
-    assert.equal((await end).code, 1, 'there was nothing to read');
+    folder.file('go-on', '');
+    assert.equal((await end).code, 3);
   });
 
   it('gives a program nothing of the one before', async (t) => {
