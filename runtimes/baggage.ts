@@ -1,7 +1,8 @@
 /** The files that a program takes along, within bounds, and notes on what it does not. */
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { PrisnError } from '../src/base/error.ts';
+import { realPath } from '../src/base/real-path.ts';
 
 const maxFiles = 5000;
 const maxBytes = 200 * 2 ** 20;
@@ -111,14 +112,6 @@ export function isFolder(path: string): boolean {
 export function otherFolder(file: string): string | undefined {
   const folder = dirname(realPath(file));
   return folder === dirname(file) ? undefined : folder;
-}
-
-function realPath(file: string): string {
-  try {
-    return realpathSync.native(file);
-  } catch {
-    return file;
-  }
 }
 
 function isPlace(path: string): boolean {

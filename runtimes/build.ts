@@ -18,11 +18,11 @@ import { readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PrisnError } from '../src/base/error.ts';
+import { isExecutable } from '../src/base/executable.ts';
 import { type BuildStep, fillTemplate, type ProcessRuntime } from '../src/model/runtime.ts';
 import type { Command } from './command.ts';
 import { readOwn, stateOf } from './kept-file.ts';
 import type { LocateContext } from './locate.ts';
-import { isExecutable } from './path.ts';
 
 /** What else than the text of the file a program was built from. */
 export interface Variant {

@@ -9,8 +9,9 @@
 import { readFileSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { PrisnError } from '../src/base/error.ts';
+import { isExecutable } from '../src/base/executable.ts';
 import { installHint, type ProcessRuntime } from '../src/model/runtime.ts';
-import { isExecutable, pathOf, searchPath, type Surroundings } from './path.ts';
+import { pathOf, searchPath, type Surroundings } from './path.ts';
 import { isShim, resolveShim } from './shims.ts';
 
 export interface Located {

@@ -1,5 +1,5 @@
-import { accessSync, constants, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { isExecutable } from '../src/base/executable.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -24,15 +24,4 @@ export function* searchPath(command: string, { env, cwd }: Surroundings): Genera
     if (isExecutable(file)) yield file;
   }
   return undefined;
-}
-
-/** Whether `file` is a regular file, links followed, that this user may execute. */
-export function isExecutable(file: string): boolean {
-  try {
-    if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return false;
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

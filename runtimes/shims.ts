@@ -18,9 +18,10 @@
 import { closeSync, lstatSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { messageOf, PrisnError } from '../src/base/error.ts';
+import { isExecutable } from '../src/base/executable.ts';
 import { recall, remember } from './cache.ts';
 import { stateOf } from './kept-file.ts';
-import { type Environment, isExecutable, searchPath, type Surroundings } from './path.ts';
+import { type Environment, searchPath, type Surroundings } from './path.ts';
 
 interface Manager {
   readonly name: string;

@@ -4,7 +4,8 @@
  */
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { isExecutable, type Surroundings } from '../runtimes/path.ts';
+import type { Surroundings } from '../runtimes/path.ts';
+import { isExecutable } from './base/executable.ts';
 
 /** The file that this process is. */
 const own = statSync('/proc/self/exe', { throwIfNoEntry: false });

@@ -7,10 +7,11 @@
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { PrisnError } from '../../src/base/error.ts';
+import { isExecutable } from '../../src/base/executable.ts';
 import type { BaseInterpreter } from '../../src/model/needs.ts';
 import { isAtLeast } from '../../src/model/runtime.ts';
 import { locate, type Located, type LocateContext } from '../locate.ts';
-import { isExecutable, pathOf } from '../path.ts';
+import { pathOf } from '../path.ts';
 import { python3 } from '../python3.ts';
 import { isShim } from '../shims.ts';
 import { versionOf } from '../version.ts';

@@ -17,8 +17,8 @@
  * none is made. Mounts keep their propagation: what the program mounts, and what is mounted meanwhile, shows as before.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { delimiter } from 'node:path';
+import { isExecutable } from '../../src/base/executable.ts';
 import { initScript, reportFd } from './init.ts';
 
 export interface Tier {
@@ -107,15 +107,6 @@ function findShell(): Shell {
 function find(name: string): string | undefined {
   const folders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', ...(process.env['PATH'] ?? '').split(delimiter)];
   return folders.map((folder) => `${folder}/${name}`).find((file) => file.startsWith('/') && isExecutable(file));
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function probe(): Tier {

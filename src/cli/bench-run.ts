@@ -1,6 +1,7 @@
 /** `prisn bench run`: whole runs, from the start of the command to its end. */
 import { resolve } from 'node:path';
-import { isExecutable, searchPath } from '../../runtimes/path.ts';
+import { searchPath } from '../../runtimes/path.ts';
+import { isExecutable } from '../base/executable.ts';
 import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import { readRecord } from '../client/record.ts';

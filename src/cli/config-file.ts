@@ -5,11 +5,12 @@
  * taken out, and all other bytes stay. Where a value begins and ends the TOML parser itself says: a statement is the least
  * number of lines that it accepts.
  */
-import { mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { errnoOf, messageOf, PrisnError } from '../base/error.ts';
 import { nearest } from '../base/nearest.ts';
+import { realPath } from '../base/real-path.ts';
 import { type SettingName, settingNames } from '../model/settings.ts';
 
 export type ConfigValues = Readonly<Partial<Record<SettingName, string>>>;
@@ -153,14 +154,6 @@ function writeWhole(path: string, text: string): void {
     renameSync(draft, target);
   } catch (error) {
     throw new PrisnError('usage', `cannot write ${path}: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
   }
 }
 

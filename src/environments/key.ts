@@ -1,6 +1,7 @@
 /** What an environment is known by: a hash of all that decides what is installed. */
 import { hash } from 'node:crypto';
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { realPath } from '../base/real-path.ts';
 import type { BaseInterpreter } from '../model/needs.ts';
 
 /** Changes when environments are built in another way. */
@@ -25,12 +26,4 @@ function libc(): string {
   return process.platform === 'linux' && existsSync(`/lib/ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`)
     ? 'musl'
     : '';
-}
-
-function realPath(file: string): string {
-  try {
-    return realpathSync(file);
-  } catch {
-    return file;
-  }
 }
