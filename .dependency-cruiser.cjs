@@ -54,7 +54,7 @@ module.exports = {
       to: { path: '^src/api/contract/(?!routes\\.ts)', dependencyTypesNot: ['type-only'] },
     },
     layer('dependencies', 'src/dependencies.ts', ['src/base/', 'src/model/', 'runtimes/', 'src/environments/']),
-    layer('workload', 'src/workload.ts', [
+    layer('workload', 'src/workload(-input|-needs)?.ts', [
       'src/base/',
       'src/model/',
       'src/engine/ports.ts',

@@ -3,7 +3,7 @@
  * `src/environments/` has the environment. Foreground runs, executions and launches come here, each with its own way to wait for
  * what has to be built first.
  */
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { locate, type LocateContext } from '../runtimes/locate.ts';
 import type { Loaded } from '../runtimes/javascript/load.ts';
@@ -14,6 +14,7 @@ import { node } from '../runtimes/node.ts';
 import { versionOf } from '../runtimes/version.ts';
 import { python3 } from '../runtimes/python3.ts';
 import { pythonNeeds } from '../runtimes/python3/needs.ts';
+import { realPath } from './base/real-path.ts';
 import type { Environment, EnvironmentRequest, Environments } from './environments/environments.ts';
 import type { BaseInterpreter, PythonNeeds } from './model/needs.ts';
 import { type Detection, type Interpreter, isAtLeast } from './model/runtime.ts';
@@ -39,6 +40,11 @@ export interface DependentProgram {
   readonly top?: string | undefined;
 }
 
+/** Where a program is looked at; its environment is what an installer sees too. */
+export interface Surroundings extends LocateContext {
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** What a server needs of `Environments`. */
 export type PreparesEnvironments = Pick<Environments, 'find' | 'prepare' | 'prepareAhead'>;
 
@@ -54,7 +60,7 @@ export async function withPython(
   detection: Detection,
   program: DependentProgram,
   wishes: Wishes,
-  context: LocateContext & { readonly env: Readonly<Record<string, string>> },
+  context: Surroundings,
   provide: Provide,
 ): Promise<Detection | undefined> {
   const { none = false, added = [], python, frozen = false } = wishes;
@@ -81,7 +87,7 @@ export async function withPython(
 export async function packagesOf(
   program: DependentProgram,
   { none = false, frozen = false }: Wishes,
-  context: LocateContext & { readonly env: Readonly<Record<string, string>> },
+  context: Surroundings,
   provide: Provide,
 ): Promise<Packages | undefined> {
   if (none || program.text !== undefined) return undefined;
@@ -94,14 +100,15 @@ export async function packagesOf(
 }
 
 /**
- * A program as it is loaded, with packages that are installed elsewhere where it imports some that are not beside it.
+ * A program that was loaded, or loaded anew with packages that are installed elsewhere where it imports some that are not
+ * beside it.
  * @param load `loadProgram` or `loadJudged` of the program
  */
 export async function loadedWithPackages<L extends Loaded | undefined>(
-  load: (packages?: string) => Promise<L>,
+  loaded: L,
+  load: (packages: string) => Promise<L>,
   ...needs: Parameters<typeof packagesOf>
 ): Promise<L> {
-  const loaded = await load();
   if (loaded?.choice !== 'node' || loaded.lacksPackages !== true) return loaded;
   const packages = await packagesOf(...needs);
   return packages ? load(packages.modules) : loaded;
@@ -142,12 +149,4 @@ function startedBy(detection: Detection, file: string, source: string): Detectio
 /** Links lead to where a program's own folder is, and end the way up from there. */
 function realPlace({ file, text, top }: DependentProgram): DependentProgram {
   return { file: realPath(file), text, top: top && realPath(top) };
-}
-
-function realPath(file: string): string {
-  try {
-    return realpathSync.native(file);
-  } catch {
-    return file;
-  }
 }

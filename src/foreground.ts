@@ -203,8 +203,8 @@ async function runJavaScript(run: ForegroundRun, detection: Detection): Promise<
   let loaded = await loadProgram(path, options);
   if (loaded.choice === 'node' && loaded.lacksPackages === true && source === undefined) {
     const { loadedWithPackages } = await import('./dependencies.ts');
-    const load = (packages?: string) => loadProgram(path, { ...options, packages });
-    loaded = await loadedWithPackages(load, { file: path }, wishes, { env, cwd, cacheDir }, provide);
+    const load = (packages: string) => loadProgram(path, { ...options, packages });
+    loaded = await loadedWithPackages(loaded, load, { file: path }, wishes, { env, cwd, cacheDir }, provide);
   }
   if (loaded.choice === 'fails') {
     process.stderr.write(loaded.message);

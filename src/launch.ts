@@ -119,7 +119,7 @@ export class Launches {
     const load = (packages?: string): Promise<Loaded | undefined> =>
       loadJudged(path, { cacheDir: this.#cacheDir, force: runtime !== undefined, packages });
     const place = { env, cwd: workdir ?? cwd, cacheDir: this.#cacheDir, keptOnly: true };
-    const loaded = await loadedWithPackages(load, { file: path }, {}, place, this.#find);
+    const loaded = await loadedWithPackages(await load(), load, { file: path }, {}, place, this.#find);
     if (loaded?.choice === 'node') return declined(`node runs it, since ${loaded.why}`);
     if (loaded?.choice !== 'isolate') return declined('it has not been judged yet');
     const colors = { stdout: wantsColors(env, () => terminals[1]), stderr: wantsColors(env, () => terminals[2]) };

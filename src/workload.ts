@@ -8,12 +8,12 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { commandFor, type Preload } from '../runtimes/command.ts';
+import { commandFor } from '../runtimes/command.ts';
 import { readHead } from '../runtimes/head.ts';
 import { detect, findRuntime, runtimeById } from '../runtimes/index.ts';
 import { type Loaded, loadProgram } from '../runtimes/javascript/load.ts';
 import { nodePreload } from '../runtimes/javascript/node-preload.ts';
-import { locate, type LocateContext } from '../runtimes/locate.ts';
+import { locate } from '../runtimes/locate.ts';
 import { managerVariables } from '../runtimes/manager-variables.ts';
 import { sourceFileName } from '../runtimes/source-file.ts';
 import { checkRequired } from '../runtimes/shell/requires.ts';
@@ -22,16 +22,15 @@ import { startForkedJob } from '../sandbox/process/fork-job.ts';
 import type { ForkServers } from '../sandbox/process/fork-servers.ts';
 import { type JobRunning, probeTier, startJob } from '../sandbox/process/job.ts';
 import { endLeftover } from '../sandbox/process/leftover.ts';
-import { messageOf, PrisnError } from './base/error.ts';
+import { messageOf } from './base/error.ts';
 import { exitCodes } from './base/exit-codes.ts';
 import { Recent } from './base/recent.ts';
 import {
-  loadedWithPackages,
   type DependentProgram,
+  loadedWithPackages,
   type PreparesEnvironments,
-  packagesOf,
   type Provide,
-  withPython,
+  type Surroundings,
 } from './dependencies.ts';
 import type {
   PreparedWorkload,
@@ -43,10 +42,11 @@ import type {
   Workloads,
   WorkloadSink,
 } from './engine/ports.ts';
-import { tailOf } from './environments/failed.ts';
 import type { Detection, ProcessRuntime, Runtime } from './model/runtime.ts';
 import { checkLimits } from './model/limits.ts';
-import type { FunctionRequest, ProcessTask, Program } from './model/task.ts';
+import type { ProcessTask, Program } from './model/task.ts';
+import { inputFor } from './workload-input.ts';
+import { steersInstallers, WorkloadNeeds } from './workload-needs.ts';
 
 export interface WorkloadOptions {
   readonly pool: IsolatePool;
@@ -66,11 +66,6 @@ export interface WorkloadOptions {
 
 export function createWorkloads(options: WorkloadOptions): Workloads {
   return new LocalWorkloads(options);
-}
-
-/** Where a program is looked at. */
-interface Surroundings extends LocateContext {
-  readonly env: Readonly<Record<string, string>>;
 }
 
 /** A program of an isolate runtime, loaded; or what is executed for one of a process runtime. */
@@ -98,9 +93,7 @@ class LocalWorkloads implements Workloads {
   readonly #log: (fields: object, message: string) => void;
   readonly #cacheDir: string;
   readonly #home: string | undefined;
-  readonly #environments: PreparesEnvironments | undefined;
-  /** What installers of the daemon's own user see too. */
-  readonly #installing: Readonly<Record<string, string>>;
+  readonly #needs: WorkloadNeeds;
   readonly #loaded = new Recent<string, Way>(maxLoaded, { maxWeight: maxLoadedLength });
   readonly #base: Readonly<Record<string, string>>;
   readonly #locating: Readonly<Record<string, string>>;
@@ -111,24 +104,24 @@ class LocalWorkloads implements Workloads {
     this.#log = log;
     this.#cacheDir = cacheDir;
     this.#home = home;
-    this.#environments = environments;
-    this.#installing = only(
-      env,
-      Object.keys(env).filter((name) => installerNames.test(name)),
-    );
+    this.#needs = new WorkloadNeeds(environments, env);
     this.#base = { ...only(env, inheritedNames), HOST: '127.0.0.1' };
     this.#locating = only(env, managerVariables);
   }
 
   async resolve(program: ProgramFiles | ProgramText, installs = false): Promise<Resolved> {
     const cwd = 'folder' in program ? program.folder : '/';
-    const way = await this.#wayOf(program, this.#surroundings(cwd, {}), installs ? this.#provideIfPossible : this.#find);
+    const way = await this.#wayOf(
+      program,
+      this.#surroundings(cwd, {}),
+      installs ? this.#needs.installIfPossible : this.#needs.find,
+    );
     if (way.kind === 'process') this.#findInterpreter(way.detection, cwd);
     return way.resolved;
   }
 
   async prepare(workload: Workload): Promise<PreparedWorkload> {
-    const way = await this.#wayOf(workload.program, this.#surroundings(workload.cwd, workload.env), this.#provide);
+    const way = await this.#wayOf(workload.program, this.#surroundings(workload.cwd, workload.env), this.#needs.install);
     switch (way.kind) {
       case 'isolate':
         checkLimits(way.resolved, workload.limits);
@@ -144,7 +137,7 @@ class LocalWorkloads implements Workloads {
 
   prepareAhead(program: ProgramFiles, env: Workload['env'], secretVariables: readonly string[]): void {
     // With another index the environment would be another one.
-    if (secretVariables.some((name) => installerNames.test(name))) return;
+    if (secretVariables.some(steersInstallers)) return;
     this.#installAhead(program, env).catch((error: unknown) =>
       this.#log({ ...program, why: messageOf(error) }, 'what a program needs could not be installed ahead'),
     );
@@ -152,13 +145,11 @@ class LocalWorkloads implements Workloads {
 
   async #installAhead(program: ProgramFiles, env: Workload['env']): Promise<void> {
     const { folder, entrypoint } = program;
-    const way = await this.#choose(program, this.#surroundings(folder, env), this.#provide);
+    const place = this.#surroundings(folder, env);
+    const way = await this.#choose(program, place, this.#needs.install);
     if (way.kind !== 'process') return;
-    const provide: Provide = async (request) => this.#environments?.prepareAhead(request);
-    const id = way.detection.runtime.id;
-    const needs = [{ file: join(folder, entrypoint), top: folder }, {}, this.#installers(folder, env), provide] as const;
-    if (id === 'python3') await withPython(way.detection, ...needs);
-    if (id === 'node') await packagesOf(...needs);
+    const file = join(folder, entrypoint);
+    await this.#needs.meet(way.detection, dependentProgram({ program }, file), place, this.#needs.installAhead);
   }
 
   endLeftover = endLeftover;
@@ -196,12 +187,10 @@ class LocalWorkloads implements Workloads {
         ...('source' in program && { source: program.source }),
         packages,
       });
-    const installers = this.#installers(surroundings.cwd, surroundings.env);
-    const loaded =
-      file === undefined
-        ? await load()
-        : await loadedWithPackages(load, dependentProgram({ program }, file), {}, installers, provide);
-    return isolateWay(runtime.id, how, loaded, path);
+    const loaded = await load();
+    if (file === undefined) return isolateWay(runtime.id, how, loaded, path);
+    const needs = [dependentProgram({ program }, file), {}, this.#needs.seenByInstallers(surroundings), provide] as const;
+    return isolateWay(runtime.id, how, await loadedWithPackages(loaded, load, ...needs), path);
   }
 
   #findInterpreter({ runtime, interpreter }: Detection, cwd: string): void {
@@ -261,45 +250,20 @@ class LocalWorkloads implements Workloads {
     return startJob(task, sink, options);
   }
 
-  #installers(cwd: string, env: Workload['env']): Surroundings {
-    return { env: { ...this.#locating, ...this.#installing, ...this.#base, ...env }, cwd, cacheDir: this.#cacheDir };
-  }
-
-  #find: Provide = async (request) => this.#environments?.find(request);
-
-  /** What cannot be installed an execution tells. */
-  #provideIfPossible: Provide = async (request) => {
-    try {
-      return await this.#environments?.prepare(request);
-    } catch (error) {
-      if (error instanceof PrisnError) return undefined;
-      throw error;
-    }
-  };
-
-  #provide: Provide = async (request) => {
-    try {
-      return await this.#environments?.prepare(request);
-    } catch (error) {
-      if (!(error instanceof PrisnError)) throw error;
-      throw new PrisnError(error.code, [error.message, ...tailOf(error)].join('\n  '), { cause: error });
-    }
-  };
-
   async #prepareProcess(way: Way & { kind: 'process' }, workload: Workload): Promise<PreparedWorkload> {
     const { resolved, typescript } = way;
     const { id } = way.detection.runtime;
     checkLimits(resolved, workload.limits);
     const { args, cwd, runId, limits } = workload;
     const file = await programFile(workload, way.detection.runtime);
-    const needs = [dependentProgram(workload, file), {}, this.#installers(cwd, workload.env), this.#provide] as const;
-    const detection = (id === 'python3' && (await withPython(way.detection, ...needs))) || way.detection;
-    if (id === 'sh' || id === 'bash') checkRequired(file, this.#surroundings(cwd, workload.env));
-    const packages = id === 'node' ? await packagesOf(...needs) : undefined;
+    const place = this.#surroundings(cwd, workload.env);
+    const needed = dependentProgram(workload, file);
+    const { detection, packages } = await this.#needs.meet(way.detection, needed, place, this.#needs.install);
+    if (id === 'sh' || id === 'bash') checkRequired(file, place);
     const preload = id === 'node' ? await nodePreload(file, undefined, typescript, packages) : undefined;
     const { stdin, variables } = inputFor(workload, preload);
     const env = { ...this.#base, ...(id === 'python3' && unbuffered), ...variables, ...workload.env };
-    const context = { ...this.#surroundings(cwd, workload.env), env: { ...this.#locating, ...env } };
+    const context = { ...place, env: { ...this.#locating, ...env } };
     const command = await commandFor(detection, { file }, args, context, preload);
     const task = { file: command.file, args: command.args, env: { ...env, ...command.env, ...variables }, cwd, limits, runId };
     return {
@@ -320,10 +284,6 @@ function dependentProgram({ program }: Pick<Workload, 'program'>, file: string):
   return 'folder' in program ? { file, top: program.folder } : { file, text: program.source };
 }
 
-/** Variables of the daemon that are for installers: indexes, proxies, certificates. */
-const installerNames =
-  /^(?:PIP_|UV_|NPM_CONFIG_|YARN_)|^(?:https?|no|all)_proxy$|^(?:SSL_CERT_|REQUESTS_CA_BUNDLE$|NODE_EXTRA_CA_CERTS$)/i;
-
 /** Options of a `#!` line are for an interpreter's own start. */
 function canFork({ runtime, interpreter }: Detection): boolean {
   return runtime.id === 'python3' && (interpreter?.args.length ?? 0) === 0;
@@ -334,14 +294,6 @@ const inheritedNames = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ', 'USER', 'LOGNAME
 
 /** What is printed shows in the log at once. */
 const unbuffered = { PYTHONUNBUFFERED: '1' };
-
-/** A variable longer than 128 kB keeps a program from starting: execve(2), MAX_ARG_STRLEN. */
-const inputVariableBytes = 64 * 2 ** 10;
-
-/** The head alone, which is shorter than a variable may be. */
-function requestVariable({ method, url, headers }: FunctionRequest): Record<string, string> {
-  return { PRISN_REQUEST: JSON.stringify({ method, url, headers }) };
-}
 
 function only(env: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
@@ -383,22 +335,4 @@ async function programFile({ program, cwd }: Workload, runtime: Runtime): Promis
   const file = join(cwd, sourceFileName(runtime));
   await writeFile(file, program.source, { mode: 0o700 });
   return file;
-}
-
-/**
- * How a program of a process runtime gets its input, and a request (beside the variables of CGI): as the argument of its default export, where it has one; else as
- * standard input, unless the workload has another, and as `PRISN_INPUT` while it is short enough for a variable.
- */
-function inputFor(
-  { input, stdin, request }: Workload,
-  preload: Preload | undefined,
-): { stdin?: Uint8Array; variables: Record<string, string> } {
-  const isCalled = preload?.env['PRISN_INPUT'] !== undefined;
-  const own = stdin && { stdin };
-  if (input === undefined)
-    return { ...own, variables: { ...preload?.env, ...(isCalled && request && requestVariable(request)) } };
-  const bytes = Buffer.from(input);
-  const isShort = bytes.length < inputVariableBytes;
-  if (isCalled && (isShort || own)) return { ...own, variables: { PRISN_INPUT: input } };
-  return { stdin: stdin ?? bytes, variables: isCalled ? { PRISN_INPUT: '' } : isShort ? { PRISN_INPUT: input } : {} };
 }

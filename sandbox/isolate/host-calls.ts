@@ -79,7 +79,7 @@ export class HostCalls {
     };
   }
 
-  /** A call of the guest's. What throws gives it a clean error. */
+  /** A call of the guest's: nothing that is thrown reaches it as it is, and what comes after the end does nothing. */
   readonly answer = (name: keyof Host, args: readonly unknown[]): unknown => {
     if (this.#closed) return undefined;
     try {
@@ -254,7 +254,6 @@ function checkedHead(status: unknown, json: unknown): FunctionHead {
 /** What node has in a CommonJS module beside the globals. */
 const commonJs: readonly string[] = ['require', 'module', 'exports', '__dirname', '__filename'];
 
-/** Nothing that a function of the host throws reaches the guest as it is, and what comes after the end does nothing. */
 function clean(error: unknown): Error {
   const copy = new Error(messageOf(error));
   copy.stack = '';

@@ -2,12 +2,11 @@
 import { PrisnError } from '../base/error.ts';
 import { exitCodes } from '../base/exit-codes.ts';
 import { parseDuration } from '../base/units.ts';
-import { Environments, type ListedEnvironment } from '../environments/environments.ts';
+import type { ListedEnvironment } from '../environments/environments.ts';
 import { ageOf } from './age.ts';
 import type { Command } from './command.ts';
-import { environmentsDir, homeDir } from './home.ts';
+import { openEnvironments } from './environments.ts';
 import { formatOption, type PlainFormat, structured, tableText, write } from './output.ts';
-import { loadSettings } from './settings.ts';
 
 export function cacheCommand(program: Command, exit: (code: number) => void): void {
   const command = program.command('cache').description('what was installed for programs: list, clean, verify');
@@ -30,14 +29,8 @@ export function cacheCommand(program: Command, exit: (code: number) => void): vo
     .action(async () => exit(await verify()));
 }
 
-async function opened(): Promise<Environments> {
-  const { settings } = await loadSettings(homeDir(process.env), {}, process.env);
-  const { build_timeout: buildTimeoutMs, environments_size: maxBytes } = settings;
-  return new Environments({ root: environmentsDir(process.env), buildTimeoutMs, maxBytes });
-}
-
 async function list(format: PlainFormat): Promise<void> {
-  const all = await (await opened()).list();
+  const all = await (await openEnvironments()).list();
   if (format === 'table') {
     const rows = all.map(({ key, form, interpreter, bytes, usedAt, source }) => {
       const used = ageOf(usedAt.toISOString());
@@ -53,7 +46,7 @@ async function list(format: PlainFormat): Promise<void> {
 const shownDigits = 12;
 
 async function clean(keys: readonly string[], { unused }: { readonly unused?: number }): Promise<void> {
-  const environments = await opened();
+  const environments = await openEnvironments();
   const all = await environments.list();
   for (const key of keys)
     if (!all.some((environment) => environment.key.startsWith(key)))
@@ -68,7 +61,7 @@ async function clean(keys: readonly string[], { unused }: { readonly unused?: nu
 }
 
 async function verify(): Promise<number> {
-  const environments = await opened();
+  const environments = await openEnvironments();
   const problems: string[] = [];
   const { length } = await environments.list();
   const damaged = await environments.verify(({ key, source }, problem) => {

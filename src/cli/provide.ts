@@ -4,25 +4,23 @@ import { isTerminal } from '../base/terminal.ts';
 import {
   type Environment,
   type EnvironmentRequest,
-  Environments,
+  type Environments,
   findEnvironment,
   type Progress,
 } from '../environments/environments.ts';
 import { tailOf } from '../environments/failed.ts';
-import { environmentsDir, homeDir } from './home.ts';
+import { openEnvironments } from './environments.ts';
+import { environmentsDir } from './home.ts';
 import { say } from './say.ts';
-import { loadSettings } from './settings.ts';
 
 /**
  * @param isVerbose whether all that the installer says is shown
  * @throws PrisnError as `Environments.prepare`, after the installer's last lines were shown
  */
 export async function provide(request: EnvironmentRequest, isVerbose: boolean): Promise<Environment> {
-  const root = environmentsDir(process.env);
-  const ready = findEnvironment(root, request);
+  const ready = findEnvironment(environmentsDir(process.env), request);
   if (ready) return ready;
-  const { settings } = await loadSettings(homeDir(process.env), {}, process.env);
-  const environments = new Environments({ root, buildTimeoutMs: settings.build_timeout, maxBytes: settings.environments_size });
+  const environments = await openEnvironments();
   const end = endWithUs(environments);
   const progress = isTerminal(2) && !isVerbose ? statusLine() : plainLines(isVerbose);
   try {
