@@ -73,9 +73,18 @@ export interface WarmIo {
  */
 export async function runInForeground(run: ForegroundRun): Promise<Outcome> {
   const detection = await detectRuntime(run);
+  if (detection.runtime.id !== 'python3') refuseWishesOfPython(run);
   if (detection.runtime.kind === 'process') return runProcess(run, detection);
   if (needsHolder(run) && !mayBeWarm(run)) return runAgain(run, holderRunsIt);
   return runJavaScript(run, detection);
+}
+
+function refuseWishesOfPython({ wishes }: ForegroundRun): void {
+  if ((wishes.added ?? []).length > 0 || wishes.python !== undefined)
+    throw new PrisnError(
+      'usage',
+      '--with and --python are for Python programs; a JavaScript program names packages in package.json',
+    );
 }
 
 /** Whether limits were asked for that nobody holds yet. */
@@ -163,11 +172,6 @@ async function withEnvironment(run: ForegroundRun, detection: Detection): Promis
 async function preloadOf(run: ForegroundRun, file: string, importsTypeScript: boolean): Promise<Preload | undefined> {
   const { env, cwd, cacheDir, wishes, provide, input } = run;
   const { packagesOf } = await import('./dependencies.ts');
-  if ((wishes.added ?? []).length > 0 || wishes.python !== undefined)
-    throw new PrisnError(
-      'usage',
-      '--with and --python are for Python programs; a JavaScript program names packages in package.json',
-    );
   const packages = isRegular(file)
     ? await packagesOf({ file: resolve(file) }, wishes, { env, cwd, cacheDir }, provide)
     : undefined;

@@ -15,6 +15,7 @@ describe('prisn run refuses, in one line, what cannot be run', () => {
     file('unreadable.js', '1', 0);
     file('hello.js', "console.log('hello')");
     file('hello.py', "print('hello')");
+    file('hello.sh', 'echo hello');
     file('notes.txt', 'just text');
     file('broken.js', 'let a = 1;\nlet b = ;\n');
     file('broken.py', 'a = 1\nb = = 2\n');
@@ -45,6 +46,8 @@ describe('prisn run refuses, in one line, what cannot be run', () => {
     ['a program on stdin without a runtime', ['-'], 2, /needs --runtime/],
     ['input that is no JSON', ['--input', '{', 'hello.js'], 2, /--input is not JSON/],
     ['input for another language', ['--input', '1', 'hello.py'], 2, /--input.*python3/],
+    ['packages of Python for a shell script', ['--with', 'x', 'hello.sh'], 2, /--with and --python are for Python programs/],
+    ['a version of Python for what an isolate runs', ['--python', '3.12', 'hello.js'], 2, /--with and --python are for Python/],
   ];
   for (const [title, words, code, says] of refusals) {
     test(title, async () => {
